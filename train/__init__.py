@@ -1,0 +1,1 @@
+"""Rebuilds what RoleCraft talks with: tokeniser, base model, adapters and encoder, a stage a file."""

@@ -1,0 +1,116 @@
+"""Turns messages into token ids with a mask of what is learnt, and packs them into rows.
+
+The chat format is ChatGLM3's. Samples in one row stay isolated: their position ids restart at 0,
+from which transformers derives a block-diagonal causal mask.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rolecraft.conversation import Message
+
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class Document:
+    """Token ids and, for each, whether predicting it is learnt (same length)."""
+
+    ids: NDArray[np.int32]
+    learnt: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class ChatFormat:
+    """ChatGLM3's chat format over a SentencePiece model (`tokenizer.model`)."""
+
+    def __init__(self, model_file: str) -> None:
+        import sentencepiece
+
+        self.pieces = sentencepiece.SentencePieceProcessor(model_file)
+        size = self.pieces.vocab_size()
+        self.prefix = [size + 1, size + 3]  # [gMASK] sop
+        names = ("system", "user", "assistant", "observation")
+        self.roles = {name: size + 5 + place for place, name in enumerate(names)}
+        self.eos = 2
+        self.line = self.pieces.encode("\n")
+
+    def document(self, messages: Sequence[Message], learn_all: bool = False) -> Document:
+        """Ids of a whole dialogue; learnt are the replies and the token that ends each."""
+        ids, learnt = list(self.prefix), [False, learn_all]
+        after_reply = False
+        for message in messages:
+            ids.append(self.roles[message.role])
+            learnt.append(learn_all or after_reply)
+            body = self.line + self.pieces.encode(message.content)
+            ids += body
+            spoken = message.role == "assistant"
+            learnt += [learn_all] * len(self.line)
+            learnt += [learn_all or spoken] * (len(body) - len(self.line))
+            after_reply = spoken
+        ids.append(self.eos)
+        learnt.append(learn_all or after_reply)
+        return Document(np.array(ids, np.int32), np.array(learnt, bool))
+
+    def text(self, text: str) -> Document:
+        """Ids of a plain text, all learnt."""
+        ids = [*self.prefix, *self.pieces.encode(text), self.eos]
+        return Document(np.array(ids, np.int32), np.ones(len(ids), bool))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Packed rows, each [rows, length]; labels are already shifted to the next token."""
+
+    input_ids: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    position_ids: NDArray[np.int64]
+
+
+def pack(documents: Iterator[Document], length: int, rng: random.Random, pool: int = 48) -> Iterator[Rows]:
+    """Pack documents into rows of `length` tokens: whole ones while they fit, then a cut one.
+
+    A document longer than a row is cut at the row's end. Yields one row at a time, for ever as
+    long as `documents` goes on.
+    """
+    waiting: list[Document] = []
+    while True:
+        while len(waiting) < pool:
+            document = next(documents, None)
+            if document is None:
+                break
+            waiting.append(document)
+        if not waiting:
+            return
+        yield _row(waiting, length, rng)
+
+
+def _row(waiting: list[Document], length: int, rng: random.Random) -> Rows:
+    ids = np.zeros(length, np.int64)
+    labels = np.full(length, IGNORED, np.int64)
+    positions = np.zeros(length, np.int64)
+    start = 0
+    while start < length and waiting:
+        space = length - start
+        fitting = [place for place, item in enumerate(waiting) if len(item) <= space]
+        if fitting and (start == 0 or space > 24):
+            place = rng.choice(fitting) if start == 0 else max(fitting, key=lambda i: len(waiting[i]))
+        elif start == 0:
+            place = rng.randrange(len(waiting))
+        else:
+            break
+        document = waiting.pop(place)
+        size = min(len(document), space)
+        ids[start : start + size] = document.ids[:size]
+        positions[start : start + size] = np.arange(size)
+        following = np.where(document.learnt[1:size], document.ids[1:size], IGNORED)
+        labels[start : start + size - 1] = following
+        start += size
+    positions[start:] = np.arange(length - start)
+    return Rows(ids[None], labels[None], positions[None])

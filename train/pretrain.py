@@ -1,0 +1,256 @@
+"""Pretrains the mini GLM from scratch, in phases, resumable at any step.
+
+    python -m train pretrain --config train/configs/pretrain_language.toml
+    python -m train pretrain --config train/configs/pretrain_dialogue.toml
+
+The architecture is ChatGLM3's (transformers' native Glm). Checkpoints lie in `output_dir` outside
+git; a finished phase is what the next one starts from (`init_from`).
+"""
+
+import dataclasses
+import itertools
+import json
+import random
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from train.config import StageConfig
+from train.corpora import dialogues, find, sentences
+from train.documents import IGNORED, ChatFormat, Document, Rows, pack
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(StageConfig):
+    """`sources` maps a corpus name (or "imagined", "cast") to its share of documents."""
+
+    tokenizer: str = "models/mini/tokenizer.model"
+    corpora_dir: str = "corpora"
+    sources: dict[str, float] = dataclasses.field(default_factory=dict)
+    init_from: str = ""
+    hidden_size: int = 320
+    num_hidden_layers: int = 6
+    intermediate_size: int = 896
+    num_attention_heads: int = 5
+    num_key_value_heads: int = 1
+    vocab_size: int = 8064
+    total_tokens: int = 4_000_000
+    row_tokens: int = 512
+    rows_per_step: int = 16
+    rows_per_microbatch: int = 4
+    learning_rate: float = 3e-3
+    matrix_learning_rate: float = 0.02
+    warmup_steps: int = 30
+    decay_share: float = 0.0
+    max_reply: int = 80
+    workers: int = 2
+    save_seconds: int = 300
+
+
+def build_model(config: Config) -> Any:
+    """A freshly initialised GlmForCausalLM of the configured size, float32."""
+    import torch
+    from transformers import GlmConfig, GlmForCausalLM
+
+    torch.manual_seed(config.seed)
+    glm = GlmConfig(
+        vocab_size=config.vocab_size,
+        hidden_size=config.hidden_size,
+        intermediate_size=config.intermediate_size,
+        num_hidden_layers=config.num_hidden_layers,
+        num_attention_heads=config.num_attention_heads,
+        num_key_value_heads=config.num_key_value_heads,
+        head_dim=config.hidden_size // config.num_attention_heads,
+        max_position_embeddings=2048,
+        rms_norm_eps=1e-5,
+        attention_bias=True,
+        tie_word_embeddings=False,
+        pad_token_id=0,
+        eos_token_id=2,
+    )
+    return GlmForCausalLM(glm)
+
+
+def documents(config: Config, rng: random.Random) -> Iterator[Document]:
+    """An endless shuffled stream over the configured sources, by their shares."""
+    chat = ChatFormat(config.tokenizer)
+    streams = {name: _stream(name, config, chat, rng) for name in config.sources}
+    names, shares = list(config.sources), list(config.sources.values())
+    while True:
+        yield next(streams[rng.choices(names, shares)[0]])
+
+
+def _stream(name: str, config: Config, chat: ChatFormat, rng: random.Random) -> Iterator[Document]:
+    if name in ("imagined", "cast"):
+        from train.imagine import stream
+
+        for messages in stream(name, rng):
+            yield chat.document(messages)
+        return
+    path = find(Path(config.corpora_dir), [name])[0]
+    if ".sft." in path.name:
+        items = [chat.document(m, learn_all=True) for m in dialogues(path, config.max_reply)]
+    else:
+        items = [chat.text(text) for text in sentences(path, 300)]
+    while True:
+        rng.shuffle(items)
+        yield from items
+
+
+class Optimizers:
+    """Muon for the matrices inside the layers, AdamW for embeddings, head and vectors."""
+
+    def __init__(self, model: Any, config: Config) -> None:
+        import torch
+
+        from train.muon import Muon
+
+        matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and ".layers." in n]
+        others = [p for n, p in model.named_parameters() if p.ndim != 2 or ".layers." not in n]
+        self.parts = [
+            Muon(matrices, config.matrix_learning_rate, weight_decay=0.01),
+            torch.optim.AdamW(others, config.learning_rate, betas=(0.9, 0.95), weight_decay=0.0),
+        ]
+        self.rates = [part.param_groups[0]["lr"] for part in self.parts]
+
+    def step(self, scale: float) -> None:
+        """One update at `scale` times the configured rates."""
+        for part, rate in zip(self.parts, self.rates, strict=True):
+            part.param_groups[0]["lr"] = rate * scale
+            part.step()
+            part.zero_grad(set_to_none=True)
+
+
+class Gradients:
+    """Accumulates gradients of micro-batches on several threads, each with one core.
+
+    Replicas share the parameters' memory and keep gradients of their own; micro-batches go to
+    whichever thread is free, so that a busy core slows the step instead of stalling it.
+    """
+
+    def __init__(self, model: Any, workers: int) -> None:
+        import copy
+
+        self.model = model
+        self.replicas = [model]
+        for _ in range(workers - 1):
+            replica = copy.deepcopy(model)
+            for mine, theirs in zip(replica.parameters(), model.parameters(), strict=True):
+                mine.data = theirs.data
+            self.replicas.append(replica)
+        self.pool = ThreadPoolExecutor(workers)
+
+    def accumulate(self, batches: list[Rows]) -> tuple[float, int]:
+        """Mean loss over the learnt tokens of all batches, and their number."""
+        learnt = sum(int((rows.labels != IGNORED).sum()) for rows in batches)
+        waiting = iter(batches)
+        losses = self.pool.map(lambda replica: self._work(replica, waiting, learnt), self.replicas)
+        total = sum(losses)
+        for replica in self.replicas[1:]:
+            for mine, theirs in zip(replica.parameters(), self.model.parameters(), strict=True):
+                if mine.grad is not None:
+                    theirs.grad = mine.grad if theirs.grad is None else theirs.grad + mine.grad
+                    mine.grad = None
+        return total, learnt
+
+    def _work(self, replica: Any, waiting: Iterator[Rows], learnt: int) -> float:
+        total = 0.0
+        for rows in waiting:
+            loss = summed_loss(replica, rows) / learnt
+            loss.backward()
+            total += loss.item()
+        return total
+
+
+def summed_loss(model: Any, rows: Rows) -> Any:
+    """Cross entropy summed over learnt tokens; the head runs on those alone."""
+    import torch
+
+    labels = torch.from_numpy(rows.labels)
+    keep = labels != IGNORED
+    hidden = model.model(
+        input_ids=torch.from_numpy(rows.input_ids),
+        position_ids=torch.from_numpy(rows.position_ids),
+        use_cache=False,
+    ).last_hidden_state
+    logits = model.lm_head(hidden[keep])
+    return torch.nn.functional.cross_entropy(logits, labels[keep], reduction="sum")
+
+
+def rate_scale(step: int, steps: int, warmup: int, decay_share: float) -> float:
+    """Warm-up, plateau, then linear decay to zero over the last `decay_share` of the steps."""
+    rising = min(1.0, (step + 1) / max(1, warmup))
+    decay_steps = steps * decay_share
+    falling = min(1.0, (steps - step) / decay_steps) if decay_steps else 1.0
+    return rising * falling
+
+
+def run(config: Config) -> Path:
+    """Train to `total_tokens`; returns the folder of the finished weights."""
+    import torch
+    from tqdm import tqdm
+
+    torch.set_num_threads(1)
+    output = Path(config.output_dir)
+    output.mkdir(parents=True, exist_ok=True)
+    model = build_model(config)
+    optimizers = Optimizers(model, config)
+    start, spent = _resume(output, config, model, optimizers)
+    gradients = Gradients(model, config.workers)
+    rng = random.Random(f"{config.seed}/{start}")
+    rows = pack(documents(config, rng), config.row_tokens, rng)
+    per_step = config.rows_per_step * config.row_tokens
+    steps = config.total_tokens // per_step
+    saved, begun = time.monotonic(), time.monotonic()
+    bar = tqdm(range(start, steps), initial=start, total=steps, unit="step", mininterval=5)
+    for step in bar:
+        batches = [_join(rows, config.rows_per_microbatch) for _ in range(config.rows_per_step // config.rows_per_microbatch)]
+        loss, learnt = gradients.accumulate(batches)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizers.step(rate_scale(step, steps, config.warmup_steps if not config.init_from else 5, config.decay_share))
+        bar.set_postfix(loss=f"{loss:.3f}", learnt=learnt)
+        with (output / "metrics.jsonl").open("a") as log:
+            entry = {"step": step, "loss": round(loss, 4), "tokens": (step + 1) * per_step}
+            log.write(json.dumps(entry | {"seconds": round(spent + time.monotonic() - begun, 1)}) + "\n")
+        if time.monotonic() - saved > config.save_seconds:
+            _save(output, model, optimizers, step + 1, spent + time.monotonic() - begun)
+            saved = time.monotonic()
+    _save(output, model, optimizers, steps, spent + time.monotonic() - begun)
+    return output
+
+
+def _join(rows: Iterator[Rows], count: int) -> Rows:
+    import numpy as np
+
+    taken = list(itertools.islice(rows, count))
+    return Rows(*(np.concatenate([getattr(r, f.name) for r in taken]) for f in dataclasses.fields(Rows)))
+
+
+def _save(output: Path, model: Any, optimizers: Optimizers, step: int, seconds: float) -> None:
+    import torch
+
+    state = {
+        "model": model.state_dict(),
+        "optimizers": [part.state_dict() for part in optimizers.parts],
+        "step": step,
+        "seconds": seconds,
+    }
+    torch.save(state, output / "checkpoint.new")
+    (output / "checkpoint.new").replace(output / "checkpoint.pt")
+
+
+def _resume(output: Path, config: Config, model: Any, optimizers: Optimizers) -> tuple[int, float]:
+    """Load this phase's checkpoint, else the previous phase's weights and optimizer state."""
+    import torch
+
+    own, previous = output / "checkpoint.pt", Path(config.init_from) / "checkpoint.pt"
+    source = own if own.exists() else previous if config.init_from else None
+    if source is None:
+        return 0, 0.0
+    state = torch.load(source, weights_only=True)
+    model.load_state_dict(state["model"])
+    for part, saved in zip(optimizers.parts, state["optimizers"], strict=True):
+        part.load_state_dict(saved)
+    return (state["step"], state["seconds"]) if source == own else (0, 0.0)
