@@ -86,7 +86,9 @@ class Reader:
                     return None
             root = yaml.compose(text, Loader=_LOADER)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
+            inner = error.context and ("flow" in error.context or "quoted" in error.context)
+            # An unclosed bracket or quote is noticed lines later; its context is where it opens.
+            mark = error.context_mark if inner else error.problem_mark or error.context_mark
             line = mark.line + 1 if mark else 0
             lines = text.splitlines()
             value = lines[line - 1].strip() if 0 < line <= len(lines) else ""
