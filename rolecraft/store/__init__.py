@@ -1,0 +1,1 @@
+"""The database and the data folder: what was said is kept here, whole or not at all."""
