@@ -1,0 +1,1 @@
+"""What a character knows: passages of its files, found by meaning and by letter."""

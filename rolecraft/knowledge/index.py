@@ -1,0 +1,149 @@
+"""Finds the passages of a character that a question is about.
+
+Knows no prompt and no model. Every passage of the character is scored exactly: there are some
+two hundred, and the fusion of the two scores needs them all, which a nearest-neighbour search
+would cut short. Chroma keeps the vectors, so that nothing is encoded twice.
+"""
+
+import logging
+import re
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rolecraft.characters.model import Character
+from rolecraft.conversation import Passage
+from rolecraft.knowledge.bm25 import Bigrams
+from rolecraft.knowledge.encoder import Encoder, Vectors
+from rolecraft.knowledge.passages import Source, passages_of
+from rolecraft.knowledge.vectors import Refresh, VectorStore
+
+log = logging.getLogger(__name__)
+
+DENSE_WEIGHT = 0.7  # of the encoder's similarity; the rest is BM25's
+THRESHOLD = 0.35  # similarity below which a passage has nothing to do with the question
+_QUESTION_CHARACTERS = 400  # longer messages are asked by their beginning and their end
+_FRAGMENT = re.compile(
+    r"^(那|那么|还有|然后|后来|所以|为什么|为啥|怎么会|真的|是吗|接着|哪)|[他她它]|呢[？?]?$|"
+    r"^(这|那)(个|里|边|样|时|次|件|是)"
+)
+
+
+@dataclass(frozen=True)
+class _Character:
+    """What is kept in memory of one character."""
+
+    hash: str
+    sources: tuple[Source, ...]
+    vectors: Vectors
+    bigrams: Bigrams
+
+
+class Index:
+    """The passages of the cast, ready to be asked. Safe to call from threads."""
+
+    def __init__(self, store: VectorStore, encoder: Encoder) -> None:
+        self._store = store
+        self._encoder = encoder
+        self._lock = threading.Lock()
+        self._ready: dict[str, _Character] = {}
+
+    def refresh(self, characters: Iterable[Character]) -> Refresh:
+        """Bring the store up to date with the whole cast; everyone else's passages are dropped.
+
+        A character that is asked meanwhile, or was never refreshed, is brought up to date then.
+        """
+        cast = list(characters)
+        results = [self._store.refresh(one.id, passages_of(one)) for one in cast]
+        rebuilt = any(result.rebuilt for result in results)
+        if rebuilt:  # those that were looked at before the break are not in the new collection
+            results += [self._store.refresh(one.id, passages_of(one)) for one in cast]
+        encoded = sum(result.encoded for result in results)
+        removed = sum(result.removed for result in results)
+        removed += self._store.keep_only([one.id for one in cast])
+        total = sum(len(passages_of(one)) for one in cast)
+        if encoded or removed:
+            log.info("Passages: %d in all, %d encoded, %d removed.", total, encoded, removed)
+        return Refresh(max(total - encoded, 0), encoded, removed, rebuilt)
+
+    def retrieve(
+        self,
+        character: Character,
+        question: str,
+        history: Sequence[str] = (),
+        k: int = 3,
+        threshold: float = THRESHOLD,
+        shown: int | None = None,
+    ) -> tuple[Passage, ...]:
+        """The best `shown` passages (default `k`), best first, at most one for each origin.
+
+        `history` is what the visitor said before, oldest first. `used` is true for the best `k`
+        whose similarity reaches `threshold`. The similarity is the cosine between the question
+        and the nearest passage of that origin.
+        """
+        if not question.strip():
+            return ()
+        ready = self._of(character)
+        asked = standalone(question, history)
+        cosines = ready.vectors @ self._encoder.encode_queries([asked])[0]
+        scores = DENSE_WEIGHT * cosines + (1 - DENSE_WEIGHT) * ready.bigrams.scores(asked)
+        best = _best_of_origins(ready.sources, scores)[: max(k, shown or k)]
+        nearest = _nearest(ready.sources, cosines)
+        passages = []
+        for rank, position in enumerate(best):
+            source = ready.sources[position]
+            similarity = nearest[source.origin]
+            used = rank < k and similarity >= threshold
+            passages.append(Passage(source.field, source.text, round(similarity, 4), used))
+        return tuple(passages)
+
+    def _of(self, character: Character) -> _Character:
+        sources = passages_of(character)
+        digest = "".join(one.sha256[:8] for one in sources)
+        with self._lock:
+            ready = self._ready.get(character.id)
+        if ready is None or ready.hash != digest:
+            self._store.refresh(character.id, sources)
+            vectors = self._store.vectors_of(sources)
+            ready = _Character(digest, sources, vectors, Bigrams([one.text for one in sources]))
+            with self._lock:
+                self._ready[character.id] = ready
+        return ready
+
+
+def standalone(question: str, history: Sequence[str]) -> str:
+    """The question as it can be searched for: a fragment is read after what was said before it."""
+    text = " ".join(question.split())
+    if len(text) > _QUESTION_CHARACTERS:
+        half = _QUESTION_CHARACTERS // 2
+        text = f"{text[:half]} {text[-half:]}"
+    if not history or len(text) > 20 or not (len(text) <= 4 or _FRAGMENT.search(text)):
+        return text
+    return f"{history[-1][-60:]} {text}"
+
+
+def _best_of_origins(sources: Sequence[Source], scores: Vectors) -> list[int]:
+    """Positions, best first, one for each origin.
+
+    An answered question counts for the field or scene that it was drawn from, which then stands
+    for itself, being the shorter and plainer statement; of a scene its best piece stands.
+    """
+    order = [int(position) for position in np.argsort(-scores, kind="stable")]
+    originals: dict[str, int] = {}
+    for position in order:
+        if sources[position].field == sources[position].origin:
+            originals.setdefault(sources[position].origin, position)
+    chosen: dict[str, int] = {}
+    for position in order:
+        origin = sources[position].origin
+        chosen.setdefault(origin, originals.get(origin, position))
+    return list(chosen.values())
+
+
+def _nearest(sources: Sequence[Source], cosines: Vectors) -> dict[str, float]:
+    nearest: dict[str, float] = {}
+    for source, cosine in zip(sources, cosines, strict=True):
+        nearest[source.origin] = max(nearest.get(source.origin, -1.0), float(cosine))
+    return nearest

@@ -1,0 +1,101 @@
+"""A character cut into passages: profile fields, scenes of the script, answered questions.
+
+Knows no encoder and no store. Test questions never become passages: they are what retrieval and
+models are measured on.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rolecraft.characters.model import Character, Dialogue, Question, field_name
+
+SCENE_CHARACTERS = 160  # what a prompt of 512 tokens can hold three of, beside the profile
+_SENTENCES = re.compile(r"[^。！？!?…；;]+[。！？!?…；;]*[”」』’]*")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A passage as it is indexed.
+
+    `field` names the passage (profile.age, script.d03, question.q017), `origin` what it tells of:
+    an answered question about the age has the origin profile.age.
+    """
+
+    id: str
+    field: str
+    text: str
+    character: str
+    origin: str
+
+    @property
+    def sha256(self) -> str:
+        """Hash of everything that is stored; a passage of the same hash is never encoded again."""
+        body = "\0".join((self.id, self.field, self.text, self.character, self.origin))
+        return hashlib.sha256(body.encode()).hexdigest()
+
+
+def passages_of(character: Character) -> tuple[Source, ...]:
+    """Every passage of a character, in the order of its files, under ids that stay."""
+    return (
+        *_profile_passages(character),
+        *(one for dialogue in character.script for one in _scene_passages(character, dialogue)),
+        *(_answer_passage(character, one) for one in character.questions_of("train")),
+    )
+
+
+def profile_passage(field: str, value: str) -> str:
+    """A profile field as prompts and passages show it: 年龄：12岁."""
+    return f"{field_name(field)}：{value}"
+
+
+def answer_passage(question: str, answer: str) -> str:
+    """An answered question as passages show it."""
+    return f"问：{question} 答：{answer}"
+
+
+def _profile_passages(character: Character) -> Iterator[Source]:
+    for key, value in character.profile.items():
+        field = f"profile.{key}"
+        text = profile_passage(key, value)
+        yield Source(f"{character.id}/{field}", field, text, character.id, field)
+
+
+def _scene_passages(character: Character, dialogue: Dialogue) -> Iterator[Source]:
+    field = f"script.{dialogue.id}"
+    scene = f"{dialogue.scene.rstrip('。')}。" if dialogue.scene else ""
+    lines = [f"{turn.speaker}：{turn.text}" for turn in dialogue.turns]
+    room = max(SCENE_CHARACTERS - len(scene), SCENE_CHARACTERS // 2)
+    for number, digest in enumerate(_packed(lines, room), start=1):
+        identity = f"{character.id}/{field}.{number}"
+        yield Source(identity, field, scene + digest, character.id, field)
+
+
+def _answer_passage(character: Character, question: Question) -> Source:
+    field = f"question.{question.id}"
+    text = answer_passage(question.question, question.answer)
+    origin = question.source or field
+    return Source(f"{character.id}/{field}", field, text, character.id, origin)
+
+
+def _packed(lines: Sequence[str], room: int) -> Iterator[str]:
+    """Join lines into pieces of at most `room` characters, breaking only at sentence ends."""
+    pieces = [piece for line in lines for piece in _broken(line, room)]
+    packed = ""
+    for piece in pieces:
+        if packed and len(packed) + len(piece) > room:
+            yield packed
+            packed = ""
+        packed += piece
+    if packed:
+        yield packed
+
+
+def _broken(line: str, room: int) -> Iterator[str]:
+    if len(line) <= room:
+        yield line
+        return
+    for sentence in _SENTENCES.findall(line) or [line]:
+        for start in range(0, len(sentence), room):
+            yield sentence[start : start + room]
