@@ -38,6 +38,7 @@ class Sampling:
     top_p: float = 0.7
     max_new_tokens: int = 128
     repetition_penalty: float = 1.0
+    no_repeat_ngram_size: int = 0  # characters; 0 allows repetition
     seed: int | None = None
 
     def __post_init__(self) -> None:
@@ -46,6 +47,7 @@ class Sampling:
             "top_p": (0.01, 1.0),
             "max_new_tokens": (1, 2048),
             "repetition_penalty": (1.0, 2.0),
+            "no_repeat_ngram_size": (0, 64),
         }
         for name, (low, high) in limits.items():
             value = getattr(self, name)

@@ -73,7 +73,9 @@ class Rows:
     position_ids: NDArray[np.int64]
 
 
-def pack(documents: Iterator[Document], length: int, rng: random.Random, pool: int = 48) -> Iterator[Rows]:
+def pack(
+    documents: Iterator[Document], length: int, rng: random.Random, pool: int = 48
+) -> Iterator[Rows]:
     """Pack documents into rows of `length` tokens: whole ones while they fit, then a cut one.
 
     A document longer than a row is cut at the row's end. Yields one row at a time, for ever as
@@ -100,7 +102,9 @@ def _row(waiting: list[Document], length: int, rng: random.Random) -> Rows:
         space = length - start
         fitting = [place for place, item in enumerate(waiting) if len(item) <= space]
         if fitting and (start == 0 or space > 24):
-            place = rng.choice(fitting) if start == 0 else max(fitting, key=lambda i: len(waiting[i]))
+            place = (
+                rng.choice(fitting) if start == 0 else max(fitting, key=lambda i: len(waiting[i]))
+            )
         elif start == 0:
             place = rng.randrange(len(waiting))
         else:

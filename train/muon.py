@@ -6,6 +6,8 @@ float32; this one stays in the parameters' own precision.
 """
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import torch
 
@@ -25,23 +27,35 @@ def orthogonalise(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, orthogonalised; learning rate is per unit of spectral norm."""
+    """Nesterov momentum, orthogonalised; the learning rate is per unit of spectral norm.
 
-    def __init__(self, params: Iterable[torch.Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
+    Matrices are updated on `threads` threads, one core each.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[torch.Tensor],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+        threads: int = 1,
+    ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self._pool = ThreadPoolExecutor(threads)
 
-    @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One update of every parameter that has a gradient."""
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if "momentum" not in state:
-                    state["momentum"] = torch.zeros_like(parameter)
-                velocity = state["momentum"].mul_(group["momentum"]).add_(parameter.grad)
-                update = orthogonalise(parameter.grad + group["momentum"] * velocity)
-                scale = max(1.0, parameter.shape[0] / parameter.shape[1]) ** 0.5
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.add_(update, alpha=-group["lr"] * scale)
+            matrices = [parameter for parameter in group["params"] if parameter.grad is not None]
+            list(self._pool.map(lambda parameter: self._update(parameter, group), matrices))  # noqa: B023
+
+    @torch.no_grad()
+    def _update(self, parameter: torch.Tensor, group: dict[str, Any]) -> None:
+        state = self.state[parameter]
+        if "momentum" not in state:
+            state["momentum"] = torch.zeros_like(parameter)
+        velocity = state["momentum"].mul_(group["momentum"]).add_(parameter.grad)
+        update = orthogonalise(parameter.grad + group["momentum"] * velocity)
+        scale = max(1.0, parameter.shape[0] / parameter.shape[1]) ** 0.5
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        parameter.add_(update, alpha=-group["lr"] * scale)

@@ -110,7 +110,7 @@ class Optimizers:
         matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and ".layers." in n]
         others = [p for n, p in model.named_parameters() if p.ndim != 2 or ".layers." not in n]
         self.parts = [
-            Muon(matrices, config.matrix_learning_rate, weight_decay=0.01),
+            Muon(matrices, config.matrix_learning_rate, weight_decay=0.01, threads=config.workers),
             torch.optim.AdamW(others, config.learning_rate, betas=(0.9, 0.95), weight_decay=0.0),
         ]
         self.rates = [part.param_groups[0]["lr"] for part in self.parts]
@@ -206,14 +206,23 @@ def run(config: Config) -> Path:
     saved, begun = time.monotonic(), time.monotonic()
     bar = tqdm(range(start, steps), initial=start, total=steps, unit="step", mininterval=5)
     for step in bar:
-        batches = [_join(rows, config.rows_per_microbatch) for _ in range(config.rows_per_step // config.rows_per_microbatch)]
+        batches = [
+            _join(rows, config.rows_per_microbatch)
+            for _ in range(config.rows_per_step // config.rows_per_microbatch)
+        ]
         loss, learnt = gradients.accumulate(batches)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizers.step(rate_scale(step, steps, config.warmup_steps if not config.init_from else 5, config.decay_share))
+        optimizers.step(
+            rate_scale(
+                step, steps, config.warmup_steps if not config.init_from else 5, config.decay_share
+            )
+        )
         bar.set_postfix(loss=f"{loss:.3f}", learnt=learnt)
         with (output / "metrics.jsonl").open("a") as log:
             entry = {"step": step, "loss": round(loss, 4), "tokens": (step + 1) * per_step}
-            log.write(json.dumps(entry | {"seconds": round(spent + time.monotonic() - begun, 1)}) + "\n")
+            log.write(
+                json.dumps(entry | {"seconds": round(spent + time.monotonic() - begun, 1)}) + "\n"
+            )
         if time.monotonic() - saved > config.save_seconds:
             _save(output, model, optimizers, step + 1, spent + time.monotonic() - begun)
             saved = time.monotonic()
@@ -225,7 +234,9 @@ def _join(rows: Iterator[Rows], count: int) -> Rows:
     import numpy as np
 
     taken = list(itertools.islice(rows, count))
-    return Rows(*(np.concatenate([getattr(r, f.name) for r in taken]) for f in dataclasses.fields(Rows)))
+    return Rows(
+        *(np.concatenate([getattr(r, f.name) for r in taken]) for f in dataclasses.fields(Rows))
+    )
 
 
 def _save(output: Path, model: Any, optimizers: Optimizers, step: int, seconds: float) -> None:

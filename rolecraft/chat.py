@@ -1,0 +1,138 @@
+"""One turn of talk with a character: retrieve, build the prompt, stream the reply.
+
+Knows no web page and no model library: the passages' index and the engine are passed in.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from rolecraft.characters.model import Character
+from rolecraft.conversation import Conversation, Finish, Message, Passage, Reply, Sampling
+from rolecraft.emotions import LONGEST_LABEL, opening, split_opening
+from rolecraft.engines.base import Engine, Generation
+from rolecraft.prompts import Budget, render
+
+
+class Retriever(Protocol):
+    """What the chat needs of the index."""
+
+    def retrieve(
+        self, character: Character, question: str, history: tuple[str, ...] = ()
+    ) -> tuple[Passage, ...]: ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything one reply is made from. `emotion` asks for a label; None leaves it to the model."""
+
+    character: Character
+    conversation: Conversation  # its last turn is the open one
+    engine: Engine
+    budget: Budget
+    sampling: Sampling
+    adapter: str | None = None
+    emotion: str | None = None
+    passages: tuple[Passage, ...] | None = None  # given ones are not retrieved again
+
+
+@dataclass(frozen=True)
+class Partial:
+    """The reply so far, its label already taken off."""
+
+    text: str
+    emotion: str | None
+
+
+def start(request: Request, retriever: Retriever, clock: Callable[[], float] = time.monotonic) -> "Answering":
+    """Retrieve, render and start the engine. Raises the engine's own refusals."""
+    turns = request.conversation.turns
+    question = turns[-1].user
+    passages = request.passages
+    if passages is None:
+        history = tuple(turn.user for turn in turns[:-1])
+        passages = retriever.retrieve(request.character, question, history)
+    messages = render(request.character, passages, request.conversation, request.budget)
+    begun = clock()
+    label = opening(request.emotion) if request.emotion else ""
+    generation = request.engine.stream(messages, request.sampling, request.adapter, label)
+    return Answering(request, passages, messages, generation, begun, clock)
+
+
+class Answering:
+    """A reply in the making. Iterate for `Partial`s; `reply` is what there is at any time."""
+
+    def __init__(
+        self,
+        request: Request,
+        passages: tuple[Passage, ...],
+        messages: tuple[Message, ...],
+        generation: Generation,
+        begun: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._request = request
+        self._passages = passages
+        self._messages = messages
+        self._generation = generation
+        self._begun = begun
+        self._clock = clock
+        self._first: float | None = None
+        self._ended: float | None = None
+        self._raw = opening(request.emotion) if request.emotion else ""
+        self._finish: Finish | None = None
+
+    def __iter__(self) -> Iterator[Partial]:
+        try:
+            for piece in self._generation:
+                if self._first is None:
+                    self._first = self._clock()
+                self._raw += piece
+                if not self._label_may_come():
+                    yield self._partial()
+            self._finish = self._generation.finish
+        except GeneratorExit:
+            self._finish = "disconnect"
+            raise
+        except Exception:
+            self._finish = "error"
+            raise
+        finally:
+            self._generation.cancel()
+            self._ended = self._clock()
+
+    def cancel(self) -> None:
+        """Stop the model; iteration ends with what was written."""
+        self._generation.cancel()
+
+    def _label_may_come(self) -> bool:
+        """Whether what was written may still be the beginning of a label in brackets."""
+        text = self._raw.lstrip()
+        return text[:1] in ("", "（", "(") and len(text) < LONGEST_LABEL and not text.endswith(("）", ")"))
+
+    def _partial(self) -> Partial:
+        emotion, text = split_opening(self._raw)
+        return Partial(text, emotion)
+
+    @property
+    def reply(self) -> Reply:
+        """The reply as far as it was written, with all that made it."""
+        emotion, text = split_opening(self._raw)
+        generation = self._generation
+        first = self._first if self._first is not None else self._clock()
+        ended = self._ended if self._ended is not None else self._clock()
+        return Reply(
+            text=text.strip(),
+            emotion=emotion,
+            passages=self._passages,
+            identity=generation.identity,
+            sampling=replace(self._request.sampling, seed=generation.seed),
+            seed=generation.seed,
+            prompt=self._messages,
+            prompt_tokens=generation.prompt_tokens,
+            reply_tokens=generation.reply_tokens,
+            first_token_ms=round((first - self._begun) * 1000, 1),
+            total_ms=round((ended - self._begun) * 1000, 1),
+            finish=self._finish or generation.finish,
+        )

@@ -1,0 +1,120 @@
+"""Training talks of the shipped characters: their questions, scripts and general answers.
+
+Only the train split is read. Passages come from the same cutting as in the index; which ones a
+question meets is drawn so that the right one is mostly there, as retrieval would have it.
+"""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from rolecraft.characters import read_shelf
+from rolecraft.characters.model import Character, Dialogue
+from rolecraft.conversation import Message, Passage
+from rolecraft.knowledge.passages import Source, passages_of
+from train.imagine import Answered, Imagination, talk
+
+CHARACTERS = Path(__file__).parent.parent / "characters"
+# Questions, scenes, general answers, imagined wordings of real facts, small talk and evasions.
+SHARES = {"questions": 0.4, "script": 0.15, "general": 0.07, "wordings": 0.23, "banks": 0.15}
+
+
+def voice_of(character: Character) -> str:
+    """The voice of the wording banks that is nearest to this character."""
+    if character.age_group in ("child", "teen", "elder"):
+        return character.age_group
+    by_trait = {
+        "lively": {"活泼", "热情", "乐观", "豪爽", "幽默"},
+        "gentle": {"温柔", "细腻", "沉静", "浪漫", "文艺"},
+        "dry": {"干练", "理性", "严谨", "严厉", "内向"},
+        "warm": {"善良", "大方", "健谈", "操心", "勤劳"},
+    }
+    scores = {voice: len(marks & set(character.traits)) for voice, marks in by_trait.items()}
+    best = max(scores, key=lambda voice: scores[voice])
+    return best if scores[best] else "plain"
+
+
+class Cast:
+    """Draws training talks of one shelf of characters."""
+
+    def __init__(self, rng: random.Random, folder: Path = CHARACTERS) -> None:
+        self.rng = rng
+        self.characters = read_shelf(folder).characters
+        self.sources = {one.id: passages_of(one) for one in self.characters}
+        self.imagination = Imagination(rng)
+        instructions = folder / "instructions.yaml"
+        self.instructions = (
+            yaml.safe_load(instructions.read_text("utf-8")) if instructions.exists() else {}
+        )
+
+    def talk(self) -> tuple[Message, ...]:
+        """One talk with a character drawn at random."""
+        character = self.rng.choice(self.characters)
+        greeting = ""
+        if self.rng.random() < 0.7:
+            greetings = (character.greeting, *character.alternate_greetings)
+            greeting = self.rng.choice(greetings)["zh"]
+        kind = self.rng.choices(list(SHARES), list(SHARES.values()))[0]
+        if kind == "script" and character.script:
+            return talk(character, self.scene(character, self.rng.choice(character.script)))
+        count = self.rng.choice((1, 2, 3, 4))
+        return talk(character, [self.exchange(character, kind) for _ in range(count)], greeting)
+
+    def exchange(self, character: Character, kind: str) -> Answered:
+        """One exchange of this kind."""
+        voice = voice_of(character)
+        if kind == "wordings":
+            return self.imagination.profile_exchange(character, voice)
+        if kind == "banks":
+            bank = self.rng.choice(("small_talk", "small_talk", "evasions"))
+            return self.imagination.banked_exchange(bank, character, voice)
+        if kind == "general" and character.general and self.instructions:
+            answers = self.rng.choice(character.general)
+            answer = self.rng.choice(answers.answers)
+            question = self.instructions[answers.instruction]["zh"]
+            return Answered(question, self.noise(character, 2), answer.text, answer.emotion)
+        return self.question(character)
+
+    def question(self, character: Character) -> Answered:
+        """A written question of the train split, with the passages retrieval would bring."""
+        one = self.rng.choice(character.questions_of("train"))
+        wanted = one.source or f"question.{one.id}"
+        right = [source for source in self.sources[character.id] if source.field == wanted]
+        # A scene is cut in pieces; retrieval brings the one or two nearest.
+        chosen = self.rng.sample(right, min(len(right), self.rng.choice((1, 1, 2))))
+        if not one.source and self.rng.random() < 0.4:
+            chosen = []
+        passages = (*map(as_passage, chosen), *self.noise(character, 3 - len(chosen)))
+        return Answered(one.question, passages, one.answer, one.emotion)
+
+    def noise(self, character: Character, count: int) -> tuple[Passage, ...]:
+        """Passages beside the point."""
+        sources = self.sources[character.id]
+        return tuple(map(as_passage, self.rng.sample(sources, min(count, len(sources)))))
+
+    def scene(self, character: Character, dialogue: Dialogue) -> list[Answered]:
+        """A scene of the script as exchanges: what the other says, what the character answers."""
+        exchanges, heard = [], ""
+        own = {character.name["zh"], character.profile.get("name", "")}
+        for turn in dialogue.turns:
+            if turn.speaker not in own:
+                heard = turn.text
+            elif heard:
+                passages = self.noise(character, self.rng.choice((0, 0, 1, 2)))
+                exchanges.append(Answered(heard, passages, turn.text, turn.emotion))
+                heard = ""
+        return exchanges[:5] or [self.question(character)]
+
+
+def as_passage(source: Source) -> Passage:
+    """A passage as the prompt takes it."""
+    return Passage(source.field, source.text, 0.6)
+
+
+def cast_talks(rng: random.Random) -> Iterator[tuple[Message, ...]]:
+    """Talks with the shipped characters, for ever."""
+    cast = Cast(rng)
+    while True:
+        yield cast.talk()

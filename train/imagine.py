@@ -1,0 +1,261 @@
+"""Imagines people by the ten thousand and the talks that visitors would have with them.
+
+Facts vary from person to person while the wordings come from `train/material/`, so that a model
+can only answer by reading the passages in its prompt. Every tenth value and all `heldout`
+wordings are kept away from training: they are what `benchmarks/mini.py` measures with.
+"""
+
+import dataclasses
+import functools
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rolecraft.characters.model import AGE_GROUPS, Character, Style
+from rolecraft.conversation import Conversation, Identity, Message, Passage, Reply, Sampling
+from rolecraft.knowledge.passages import answer_passage, profile_passage
+from rolecraft.prompts import Budget, render
+
+MATERIAL = Path(__file__).parent / "material"
+VOICES = ("child", "teen", "lively", "gentle", "plain", "dry", "elder", "warm")
+MINI_BUDGET = Budget(tokens=900, passage_chars=80, full_persona=False)
+LONG_FIELDS = (
+    "personality", "background", "hobbies", "strengths", "dream", "family", "relationships",
+)  # fmt: skip
+_IDENTITY = Identity("author", "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Answered:
+    """A question with passages and the reply that should follow."""
+
+    question: str
+    passages: tuple[Passage, ...]
+    reply: str
+    emotion: str
+    field: str = ""
+    value: str = ""
+
+    def named(self, name: str) -> "Answered":
+        """The same with the person's name in its place."""
+        passages = tuple(
+            dataclasses.replace(p, text=p.text.replace("{name}", name)) for p in self.passages
+        )
+        question, reply = self.question.replace("{name}", name), self.reply.replace("{name}", name)
+        return dataclasses.replace(self, question=question, reply=reply, passages=passages)
+
+
+@functools.cache
+def material(name: str) -> Any:
+    """One bank of `train/material/`."""
+    return yaml.safe_load((MATERIAL / f"{name}.yaml").read_text("utf-8"))
+
+
+def kept(values: Sequence[Any], heldout: bool) -> list[Any]:
+    """Nine tenths of a pool for training, or the held-out tenth."""
+    return [value for place, value in enumerate(values) if (place % 10 == 9) == heldout]
+
+
+class Imagination:
+    """Draws people and talks. `heldout` draws from what training never sees."""
+
+    def __init__(self, rng: random.Random, heldout: bool = False) -> None:
+        self.rng = rng
+        self.heldout = heldout
+        self.values = material("values")
+
+    def person(self) -> tuple[Character, str]:
+        """A character whose facts are drawn, and the voice it speaks in."""
+        pick = self.rng.choice
+        work = pick(kept(self.values["occupations"], self.heldout))
+        voice = pick(work["voices"])
+        age = self.rng.randint(*work["age"])
+        group = next(name for name, (low, high) in AGE_GROUPS.items() if low <= age <= high)
+        gender = pick(["male", "female"])
+        name = pick(self._pool("surnames")) + pick(self._pool("given_names", gender))
+        month, day = self.rng.randint(1, 12), self.rng.randint(1, 28)
+        profile = {
+            "name": name,
+            "age": f"{age}岁",
+            "height": f"{self._height(age)}厘米",
+            "weight": f"{self._weight(age)}公斤",
+            "birthday": f"{month}月{day}日",
+            "zodiac": zodiac(month, day),
+            "occupation": work["name"],
+            "residence": pick(self._pool("residences")),
+            "personality": pick(self._pool("personality")),
+            "hobbies": "、".join(self.rng.sample(self._pool("hobbies"), self.rng.randint(2, 3))),
+            "strengths": pick(self._pool("strengths")),
+            "favourite_colour": pick(self._pool("colours")),
+            "favourite_food": self._food("foods"),
+            "favourite_sport": pick(self._pool("sports")),
+            "favourite_television": pick(self._pool("television")),
+            "favourite_film": pick(self._pool("films")),
+            "disliked_food": self._food("disliked_foods"),
+            "dislikes": pick(self._pool("dislikes")),
+            "fears": pick(self._pool("fears")),
+            "catchphrase": pick(self._pool("catchphrases")),
+        }
+        for key, pool in (
+            ("background", "background"),
+            ("dream", "dreams"),
+            ("family", "family"),
+            ("relationships", "relationships"),
+        ):
+            profile[key] = pick(self._pool(pool, self._life(group, pool)))
+        styles = [style["text"] for style in self.values["styles"] if style["voice"] == voice]
+        character = Character(
+            id="imagined",
+            name={"zh": name, "en": ""},
+            greeting={"zh": "", "en": ""},
+            profile=profile,
+            gender=gender,
+            age_group=group,
+            traits=tuple(self.rng.sample(traits(), self.rng.randint(3, 4))),
+            style=Style(summary=pick(styles)) if styles else Style(),
+        )
+        return character, voice
+
+    def _pool(self, name: str, key: str = "") -> list[Any]:
+        pool = self.values[name]
+        return kept(pool[key] if isinstance(pool, dict) else pool, self.heldout)
+
+    def _life(self, group: str, pool: str) -> str:
+        keys = self.values[pool]
+        if not isinstance(keys, dict) or group in keys:
+            return group
+        return "adult" if "adult" in keys and group in ("young", "middle") else list(keys)[-1]
+
+    def _food(self, pool: str) -> str:
+        place = self.rng.choice(
+            ["", "", "", "妈妈做的", "街口那家的", "放凉了的", "外婆包的", "刚出锅的", "自家的"]
+        )
+        return place + str(self.rng.choice(self._pool(pool)))
+
+    def _height(self, age: int) -> int:
+        middle = 105 + 5 * (age - 5) if age < 14 else 165
+        return middle + self.rng.randint(-9, 14)
+
+    def _weight(self, age: int) -> int:
+        middle = 17 + 3 * (age - 5) if age < 14 else 59
+        return middle + self.rng.randint(-5, 18)
+
+    def profile_exchange(self, character: Character, voice: str, field: str = "") -> Answered:
+        """A question about a fact, answered from its passage among others."""
+        banks = material("questions"), material("answers")
+        field = field or self.rng.choice(
+            [f for f in character.profile if f in banks[0] and f in banks[1]]
+        )
+        question = self.rng.choice(banks[0][field]["heldout" if self.heldout else "train"])
+        value = character.profile[field]
+        answer = self._reply(banks[1][field], voice)
+        reply = answer["text"].replace("{value}", value.rstrip("。"))
+        right = self._passage(character, field)
+        passages = self._among(character, [right], field)
+        return Answered(question, passages, reply, answer["emotion"], field, value).named(
+            character.name["zh"]
+        )
+
+    def _passage(self, character: Character, field: str) -> Passage:
+        return Passage(f"profile.{field}", profile_passage(field, character.profile[field]), 0.6)
+
+    def _among(self, character: Character, right: list[Passage], field: str) -> tuple[Passage, ...]:
+        others = [key for key in character.profile if key != field]
+        wanted = self.rng.choice((1, 2, 2, 2)) if right else self.rng.choice((0, 1, 2, 3))
+        wrong = [self._passage(character, key) for key in self.rng.sample(others, wanted)]
+        # Retrieval puts the right passage first about four times in five.
+        place = 0 if self.rng.random() < 0.8 else self.rng.randint(0, len(wrong))
+        return (*wrong[:place], *right, *wrong[place:])
+
+    def _reply(self, voices: dict[str, list[dict[str, str]]], voice: str) -> dict[str, str]:
+        pool = voices.get(voice) or voices.get("plain") or next(iter(voices.values()))
+        return self.rng.choice(pool)
+
+    def banked_exchange(self, bank: str, character: Character, voice: str) -> Answered:
+        """Small talk or an evasion in the person's voice, passages beside the point."""
+        group = self.rng.choice(material(bank))
+        pool = group.get("heldout") if self.heldout else None
+        question = self.rng.choice(pool or group["user"])
+        answer = self._reply(group["replies"], voice)
+        right = []
+        if self.rng.random() < 0.5:
+            # What the person once said to the like: said again, or said in other words.
+            said = answer if self.rng.random() < 0.6 else self._reply(group["replies"], voice)
+            text = answer_passage(self.rng.choice(group["user"]), said["text"])
+            right = [Passage("question", text, 0.6)]
+        passages = self._among(character, right, "") if right or self.rng.random() < 0.8 else ()
+        return Answered(question, passages, answer["text"], answer["emotion"]).named(
+            character.name["zh"]
+        )
+
+    def exchange(self, character: Character, voice: str) -> Answered:
+        """One exchange of any kind, in the shares that visitors bring."""
+        kind = self.rng.random()
+        if kind < 0.62:
+            return self.profile_exchange(character, voice)
+        if kind < 0.86:
+            return self.banked_exchange("small_talk", character, voice)
+        return self.banked_exchange("evasions", character, voice)
+
+
+def talk(
+    character: Character, exchanges: Sequence[Answered], greeting: str = ""
+) -> tuple[Message, ...]:
+    """The whole conversation as the chat renders it, the last reply included."""
+    conversation = Conversation(character.id, greeting)
+    for place, exchange in enumerate(exchanges):
+        conversation = conversation.ask(exchange.question)
+        if place < len(exchanges) - 1:
+            conversation = conversation.answer(as_reply(exchange))
+    last = exchanges[-1]
+    prompt = render(character, last.passages, conversation, MINI_BUDGET)
+    return (*prompt, Message("assistant", f"（{last.emotion}）{last.reply}"))
+
+
+def as_reply(exchange: Answered) -> Reply:
+    """An exchange's reply in the form that the prompt of the next turn reads."""
+    return Reply(
+        exchange.reply, exchange.emotion, exchange.passages, _IDENTITY, Sampling(), 0, (), 0, 0, 0.0, 0.0, "stop"
+    )  # fmt: skip
+
+
+def imagined_talks(rng: random.Random) -> Iterator[tuple[Message, ...]]:
+    """Talks with ever new people, one to four exchanges each."""
+    imagination = Imagination(rng)
+    while True:
+        character, voice = imagination.person()
+        exchanges = [
+            imagination.exchange(character, voice) for _ in range(rng.choice((1, 2, 3, 4)))
+        ]
+        yield talk(character, exchanges)
+
+
+def stream(name: str, rng: random.Random) -> Iterator[tuple[Message, ...]]:
+    """The talks of a source that is written rather than collected: "imagined" or "cast"."""
+    if name == "imagined":
+        return imagined_talks(rng)
+    from train.cast import cast_talks
+
+    return cast_talks(rng)
+
+
+_SIGNS = (
+    (1, 20, "摩羯座"), (2, 19, "水瓶座"), (3, 21, "双鱼座"), (4, 20, "白羊座"), (5, 21, "金牛座"), (6, 22, "双子座"),
+    (7, 23, "巨蟹座"), (8, 23, "狮子座"), (9, 23, "处女座"), (10, 24, "天秤座"), (11, 23, "天蝎座"), (12, 22, "射手座"),
+)  # fmt: skip
+
+
+def zodiac(month: int, day: int) -> str:
+    """The sign of a birthday; each sign ends the day before the date in the table."""
+    return next((sign for m, d, sign in _SIGNS if (month, day) < (m, d)), "摩羯座")
+
+
+@functools.cache
+def traits() -> list[str]:
+    """The traits of the cast, which imagined people share."""
+    cards = (Path(__file__).parent.parent / "characters").glob("*/card.yaml")
+    found = {trait for card in cards for trait in yaml.safe_load(card.read_text("utf-8"))["traits"]}
+    return sorted(found)
