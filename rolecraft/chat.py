@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rolecraft.characters.model import Character
-from rolecraft.conversation import Conversation, Finish, Message, Passage, Reply, Sampling
+from rolecraft.conversation import Budget, Conversation, Finish, Message, Passage, Reply, Sampling
 from rolecraft.emotions import LONGEST_LABEL, opening, split_opening
 from rolecraft.engines.base import Engine, Generation
-from rolecraft.prompts import Budget, render
+from rolecraft.prompts import render
 
 
 class Retriever(Protocol):
@@ -45,7 +45,9 @@ class Partial:
     emotion: str | None
 
 
-def start(request: Request, retriever: Retriever, clock: Callable[[], float] = time.monotonic) -> "Answering":
+def start(
+    request: Request, retriever: Retriever, clock: Callable[[], float] = time.monotonic
+) -> "Answering":
     """Retrieve, render and start the engine. Raises the engine's own refusals."""
     turns = request.conversation.turns
     question = turns[-1].user
@@ -56,7 +58,9 @@ def start(request: Request, retriever: Retriever, clock: Callable[[], float] = t
     messages = render(request.character, passages, request.conversation, request.budget)
     begun = clock()
     label = opening(request.emotion) if request.emotion else ""
-    generation = request.engine.stream(messages, request.sampling, request.adapter, label)
+    generation = request.engine.stream(
+        messages, request.sampling, request.adapter, label, request.character.id
+    )
     return Answering(request, passages, messages, generation, begun, clock)
 
 
@@ -109,7 +113,11 @@ class Answering:
     def _label_may_come(self) -> bool:
         """Whether what was written may still be the beginning of a label in brackets."""
         text = self._raw.lstrip()
-        return text[:1] in ("", "（", "(") and len(text) < LONGEST_LABEL and not text.endswith(("）", ")"))
+        return (
+            text[:1] in ("", "（", "(")
+            and len(text) < LONGEST_LABEL
+            and not text.endswith(("）", ")"))
+        )
 
     def _partial(self) -> Partial:
         emotion, text = split_opening(self._raw)

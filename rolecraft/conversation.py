@@ -5,6 +5,7 @@ Knows no store, no model and no page. New values are made from old ones; nothing
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
@@ -53,6 +54,22 @@ class Sampling:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} is {value}; choose a value from {low} to {high}.")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much prompt an engine can take.
+
+    `tokens` bounds the whole prompt by `count`; `passage_chars` cuts each passage; a full persona
+    spells out rules and biography for large models, a short one fits small ones.
+    """
+
+    tokens: int = 6000
+    passage_chars: int = 400
+    full_persona: bool = True
+    emotion_rule: bool = False
+    emotions: bool = True
+    count: Callable[[str], int] = len
 
 
 @dataclass(frozen=True)

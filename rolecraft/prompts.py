@@ -7,11 +7,10 @@ The prompt only grows at its end from turn to turn (persona, greeting, passages,
 passages, question …), so an engine can keep the attention cache of everything before.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from rolecraft.characters.model import Character, field_name
-from rolecraft.conversation import Conversation, Message, Passage, Reply, Turn
+from rolecraft.conversation import Budget, Conversation, Message, Passage, Reply, Turn
 from rolecraft.emotions import LABELS, opening
 
 RULES = (
@@ -22,22 +21,6 @@ EMOTION_RULE = (
     "每次回答先用括号写出此刻的情绪，只能从这十个里选一个：{labels}。例如：{example}接着说话。"
 )
 SOURCES = "资料："
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How much prompt an engine can take.
-
-    `tokens` bounds the whole prompt by `count`; `passage_chars` cuts each passage; a full persona
-    spells out rules and biography for large models, a short one fits small ones.
-    """
-
-    tokens: int = 6000
-    passage_chars: int = 400
-    full_persona: bool = True
-    emotion_rule: bool = False
-    emotions: bool = True
-    count: Callable[[str], int] = len
 
 
 def persona(character: Character, budget: Budget) -> str:

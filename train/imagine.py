@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 
 from rolecraft.characters.model import AGE_GROUPS, Character, Style
-from rolecraft.conversation import Conversation, Identity, Message, Passage, Reply, Sampling
+from rolecraft.conversation import Budget, Conversation, Identity, Message, Passage, Reply, Sampling
 from rolecraft.knowledge.passages import answer_passage, profile_passage
-from rolecraft.prompts import Budget, render
+from rolecraft.prompts import render
 
 MATERIAL = Path(__file__).parent / "material"
 VOICES = ("child", "teen", "lively", "gentle", "plain", "dry", "elder", "warm")

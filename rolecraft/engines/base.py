@@ -54,9 +54,11 @@ class Engine(Protocol):
         sampling: Sampling,
         adapter: str | None = None,
         opening: str = "",
+        character: str = "",
     ) -> Generation:
         """Start an answer to `messages`.
 
         `opening` is text the reply is made to begin with (the asked emotion); it is not yielded
-        again. `adapter` overrides the engine's own; None keeps it.
+        again. `adapter` overrides the engine's own; None keeps it. `character` is the id of who
+        speaks, for engines that look things up by it; the others read it from the messages.
         """

@@ -13,10 +13,9 @@ from typing import Any
 
 import yaml
 
-from rolecraft.conversation import Sampling
+from rolecraft.conversation import Budget, Sampling
 from rolecraft.engines.base import Engine, EngineCard
 from rolecraft.errors import ConfigurationError, EngineNotFound, EngineUnavailable
-from rolecraft.prompts import Budget
 from rolecraft.settings import Settings
 
 DEFAULT = {"mini": "rolecraft-mini", "chatglm3": "rolecraft-glm"}
@@ -39,7 +38,9 @@ class Entry:
 class Catalog:
     """Engines by name; opened ones are kept, and engines of one base share its weights."""
 
-    def __init__(self, settings: Settings, path: Path = CATALOGUE, extra: Mapping[str, Engine] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, path: Path = CATALOGUE, extra: Mapping[str, Engine] | None = None
+    ) -> None:
         self._settings = settings
         self._facts: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
         self._opened: dict[str, Engine] = dict(extra or {})
@@ -89,7 +90,10 @@ class Catalog:
                 adapter = folder.parent.name
                 if adapter not in listed:
                     facts = pattern | {"adapter": adapter, "emotion_in_prompt": False}
-                    facts["summary"] = {"zh": f"{base} 加 LoRA「{adapter}」。", "en": f"{base} with the LoRA {adapter}."}
+                    facts["summary"] = {
+                        "zh": f"{base} 加 LoRA「{adapter}」。",
+                        "en": f"{base} with the LoRA {adapter}.",
+                    }
                     yield self._entry(f"{base}-{adapter}", facts)
 
     def _entry(self, name: str, facts: Mapping[str, Any]) -> Entry:
@@ -136,7 +140,10 @@ class Catalog:
             source = f"download {hub} into {folder}" if hub else f"put the weights into {folder}"
             return f"{source}; it needs {facts.get('memory', 'memory')}."
         adapter = facts.get("adapter")
-        if adapter and not (self._adapters(facts["base"]) / adapter / "adapter_config.json").exists():
+        if (
+            adapter
+            and not (self._adapters(facts["base"]) / adapter / "adapter_config.json").exists()
+        ):
             return f"train the adapter {adapter!r} (python -m train adapter) into {self._adapters(facts['base'])}."
         return ""
 
@@ -150,13 +157,18 @@ class Catalog:
             from rolecraft.engines.openai_compatible import OpenAICompatibleEngine
 
             return OpenAICompatibleEngine(
-                card, entry.model, self._settings.openai_api_key or "", self._settings.openai_base_url
+                card,
+                entry.model,
+                self._settings.openai_api_key or "",
+                self._settings.openai_base_url,
             )
         if card.kind == "scripted":
             from rolecraft.engines.scripted import ScriptedEngine
 
             return ScriptedEngine(card)
-        raise ConfigurationError(f"{card.name}: the kind {card.kind!r} needs the cast; open it through the services.")
+        raise ConfigurationError(
+            f"{card.name}: the kind {card.kind!r} needs the cast; open it through the services."
+        )
 
     def _worker(self, base: str) -> Any:
         from rolecraft.engines.local import LocalModel, Worker

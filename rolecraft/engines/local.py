@@ -117,6 +117,7 @@ class LocalEngine:
         sampling: Sampling,
         adapter: str | None = None,
         opening: str = "",
+        character: str = "",
     ) -> LocalGeneration:
         """Queue a request. Raises EngineNotFound, EngineUnavailable or InputRefused."""
         name = adapter if adapter is not None else self.adapter

@@ -67,6 +67,7 @@ class ScriptedEngine:
         sampling: Sampling,
         adapter: str | None = None,
         opening: str = "",
+        character: str = "",
     ) -> ScriptedGeneration:
         """The next reply of the script."""
         self.prompts.append(tuple(messages))
