@@ -8,7 +8,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, column, inspect, select, table, text
+from sqlalchemy import Connection, column, inspect, select, table, text, update
 
 from rolecraft.errors import StoreUnavailable
 from rolecraft.store.schema import Base
@@ -16,13 +16,15 @@ from rolecraft.store.schema import Base
 SCRIPTS = Path(__file__).with_name("migrations")
 # Not Alembic's own name: a PostgreSQL database may be shared with another application.
 VERSION_TABLE = "rolecraft_schema"
+_VERSIONS = table(VERSION_TABLE, column("version_num"))
 _UPGRADE_LOCK = 0x726F6C65  # any constant: upgrades of one PostgreSQL server wait for each other
 
 
 def upgrade(connection: Connection, place: str, scripts: Path = SCRIPTS) -> None:
     """Run the missing steps inside the transaction of `connection`: all of them or none.
 
-    Raises `StoreUnavailable` for a schema that is newer or is none of ours.
+    Raises `StoreUnavailable` for a schema that is newer or is none of ours; a database that cannot
+    be written fails here too, by the error of its driver.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
@@ -34,6 +36,9 @@ def upgrade(connection: Connection, place: str, scripts: Path = SCRIPTS) -> None
     newest = steps.get_current_head()
     found = _version(connection, place)
     if found == newest:
+        # A database that cannot be written is found here and not at the first message.
+        same = update(_VERSIONS).values(version_num=_VERSIONS.c.version_num)
+        connection.execute(same)
         return
     if found is not None and found not in {step.revision for step in steps.walk_revisions()}:
         raise StoreUnavailable(
@@ -48,8 +53,7 @@ def _version(connection: Connection, place: str) -> str | None:
     """The schema version found, or None for a database that is still empty."""
     tables = set(inspect(connection).get_table_names())
     if VERSION_TABLE in tables:
-        versions = table(VERSION_TABLE, column("version_num"))
-        found: str | None = connection.scalar(select(versions.c.version_num))
+        found: str | None = connection.scalar(select(_VERSIONS.c.version_num))
         return found
     # A SQLite file is ours alone; a PostgreSQL database may be shared.
     shared = connection.dialect.name == "postgresql"

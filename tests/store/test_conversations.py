@@ -326,7 +326,8 @@ def test_deleting_erases_the_text_and_keeps_the_others(talk: Talk, database: Dat
     with pytest.raises(ConversationNotFound):
         talk.path()
     with database.read() as session:
-        left = session.scalars(select(NodeRow).where(NodeRow.conversation_id == talk.id)).all()
+        query = select(NodeRow).where(NodeRow.conversation_id == talk.id)
+        left = session.scalars(query.order_by(NodeRow.number)).all()
         assert [(row.text, row.reply_json, row.emotion) for row in left] == [("", None, None)] * 2
         assert [row.sha256 is None for row in left] == [True, False]
         assert session.scalar(text("SELECT count(*) FROM conversation WHERE title = '秘密'")) == 0
