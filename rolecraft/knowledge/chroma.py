@@ -38,6 +38,7 @@ def open_chroma(folder: Path, url: str | None = None) -> Any:
             aside.name,
         )
     try:
+        _forget_failed()
         folder.rename(aside)
         folder.mkdir()
         return _files(folder)
@@ -61,6 +62,13 @@ def _files(folder: Path) -> Any:
     client = chromadb.PersistentClient(path=str(folder), settings=settings)
     client.list_collections()  # a damaged database is noticed only on the first read
     return client
+
+
+def _forget_failed() -> None:
+    """Chroma keeps a client that could not start, and would hand it out again for its folder."""
+    from chromadb.api.shared_system_client import SharedSystemClient
+
+    SharedSystemClient.clear_system_cache()
 
 
 def _free_name(folder: Path) -> Path:

@@ -22,7 +22,7 @@ from rolecraft.knowledge.vectors import Refresh, VectorStore
 
 log = logging.getLogger(__name__)
 
-DENSE_WEIGHT = 0.7  # of the encoder's similarity; the rest is BM25's
+DENSE_WEIGHT = 0.7  # of the encoder's score; the rest is BM25's
 THRESHOLD = 0.35  # similarity below which a passage has nothing to do with the question
 _QUESTION_CHARACTERS = 400  # longer messages are asked by their beginning and their end
 _FRAGMENT = re.compile(
@@ -88,7 +88,8 @@ class Index:
         ready = self._of(character)
         asked = standalone(question, history)
         cosines = ready.vectors @ self._encoder.encode_queries([asked])[0]
-        scores = DENSE_WEIGHT * cosines + (1 - DENSE_WEIGHT) * ready.bigrams.scores(asked)
+        letters = ready.bigrams.scores(asked)
+        scores = DENSE_WEIGHT * _standard(cosines) + (1 - DENSE_WEIGHT) * _standard(letters)
         best = _best_of_origins(ready.sources, scores)[: max(k, shown or k)]
         nearest = _nearest(ready.sources, cosines)
         passages = []
@@ -122,6 +123,12 @@ def standalone(question: str, history: Sequence[str]) -> str:
     if not history or len(text) > 20 or not (len(text) <= 4 or _FRAGMENT.search(text)):
         return text
     return f"{history[-1][-60:]} {text}"
+
+
+def _standard(scores: Vectors) -> Vectors:
+    """How many standard deviations each score stands out: makes scores of any scale addable."""
+    spread = float(scores.std())
+    return (scores - scores.mean()) / spread if spread > 1e-6 else np.zeros_like(scores)
 
 
 def _best_of_origins(sources: Sequence[Source], scores: Vectors) -> list[int]:

@@ -108,6 +108,10 @@ class VectorStore:
             )
         return np.array([by_id[one.id] for one in sources], dtype=np.float32)
 
+    def close(self) -> None:
+        """Let go of Chroma's files."""
+        self._client.close()
+
     def _update(self, character: str, sources: Sequence[Source]) -> Refresh:
         found = self._collection.get(where={"character": character}, include=["metadatas"])
         stored = {

@@ -1,0 +1,268 @@
+"""The index encodes once, follows edits, survives damage, and finds what is asked for."""
+
+import dataclasses
+import logging
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from rolecraft.characters import Character, Shelf
+from rolecraft.errors import ConfigurationError, StoreUnavailable
+from rolecraft.knowledge.chroma import open_chroma
+from rolecraft.knowledge.encoder import FlagEncoder, Vectors
+from rolecraft.knowledge.index import Index, standalone
+from rolecraft.knowledge.passages import passages_of
+from rolecraft.knowledge.vectors import VectorStore
+
+
+class Counting:
+    """The real encoder, with a count of the passages that it was given."""
+
+    def __init__(self, encoder: FlagEncoder, identity: str | None = None) -> None:
+        self._encoder = encoder
+        self.identity = identity or encoder.identity
+        self.passages: list[str] = []
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        return self._encoder.encode_queries(texts)
+
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        self.passages += texts
+        return self._encoder.encode_passages(texts)
+
+
+class Opened:
+    """An index on files, as one run of the program has it."""
+
+    def __init__(self, folder: Path, encoder: FlagEncoder, identity: str | None = None) -> None:
+        self.encoder = Counting(encoder, identity)
+        self.store = VectorStore(open_chroma(folder), self.encoder)
+        self.index = Index(self.store, self.encoder)
+
+    def __enter__(self) -> "Opened":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.store.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "chroma"
+
+
+@pytest.fixture
+def lu(shelf: Shelf) -> Character:
+    return shelf.get("陆远")
+
+
+def total(shelf: Shelf) -> int:
+    return sum(len(passages_of(one)) for one in shelf.characters)
+
+
+def test_a_restart_encodes_nothing(folder: Path, encoder: FlagEncoder, shelf: Shelf) -> None:
+    with Opened(folder, encoder) as first:
+        result = first.index.refresh(shelf.characters)
+        assert (result.kept, result.encoded, result.removed) == (0, total(shelf), 0)
+    with Opened(folder, encoder) as second:
+        result = second.index.refresh(shelf.characters)
+        assert (result.kept, result.encoded, result.removed) == (total(shelf), 0, 0)
+        assert second.encoder.passages == []
+        assert second.index.retrieve(shelf.get("陆远"), "你多大年纪了？")[0].field == "profile.age"
+
+
+def test_an_edit_encodes_only_what_changed(
+    folder: Path, encoder: FlagEncoder, shelf: Shelf, lu: Character
+) -> None:
+    older = dataclasses.replace(lu, profile={**lu.profile, "age": "47岁"}, script=lu.script[:1])
+    with Opened(folder, encoder) as opened:
+        opened.index.refresh(shelf.characters)
+        opened.encoder.passages.clear()
+        result = opened.index.refresh([older, shelf.get("安然")])
+        assert opened.encoder.passages == ["年龄：47岁"]
+        assert (result.encoded, result.removed) == (1, 1)
+        found = opened.index.retrieve(older, "你今年几岁？年龄多大", k=1)
+        assert found[0].text == "年龄：47岁"
+        assert not any(
+            one.field == "script.d02" for one in opened.index.retrieve(older, "海鸥", k=30)
+        )
+
+
+def test_characters_that_left_are_removed(
+    folder: Path, encoder: FlagEncoder, shelf: Shelf, lu: Character
+) -> None:
+    with Opened(folder, encoder) as opened:
+        opened.index.refresh(shelf.characters)
+        result = opened.index.refresh([lu])
+        assert result.removed == len(passages_of(shelf.get("安然")))
+
+
+def test_a_character_that_was_never_refreshed_is_brought_in(
+    folder: Path, encoder: FlagEncoder, lu: Character
+) -> None:
+    with Opened(folder, encoder) as opened:
+        assert opened.index.retrieve(lu, "年龄")[0].field == "profile.age"
+        assert len(opened.encoder.passages) == len(passages_of(lu))
+        opened.index.retrieve(lu, "生日")
+        assert len(opened.encoder.passages) == len(passages_of(lu))
+
+
+def test_another_encoder_has_its_own_collection(
+    folder: Path, encoder: FlagEncoder, shelf: Shelf
+) -> None:
+    with Opened(folder, encoder) as opened:
+        opened.index.refresh(shelf.characters)
+    with Opened(folder, encoder, identity="小模型|另一个") as opened:
+        assert opened.index.refresh(shelf.characters).encoded == total(shelf)
+    with Opened(folder, encoder) as opened:
+        assert opened.index.refresh(shelf.characters).encoded == 0
+
+
+@pytest.mark.parametrize("damage", ["removed", "truncated"])
+def test_lost_index_files_are_rebuilt_with_a_clear_line(
+    folder: Path, encoder: FlagEncoder, lu: Character, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chroma drops its log after a thousand records: what its files lose then is lost."""
+    talkative = dataclasses.replace(
+        lu,
+        questions=tuple(
+            dataclasses.replace(lu.questions[4], id=f"n{n}", answer=f"第{n}次擦镜片")
+            for n in range(1100)
+        ),
+    )
+    with Opened(folder, encoder) as opened:
+        opened.index.refresh([talkative])
+        before = opened.index.retrieve(talkative, "你怕什么？")
+    inner = next(path for path in folder.iterdir() if path.is_dir())
+    if damage == "removed":
+        shutil.rmtree(inner)
+    else:
+        for path in inner.iterdir():
+            path.write_bytes(path.read_bytes()[:16])
+    with caplog.at_level(logging.WARNING), Opened(folder, encoder) as opened:
+        assert opened.index.refresh([talkative]).rebuilt
+        assert opened.index.retrieve(talkative, "你怕什么？") == before
+    assert "is broken" in caplog.text
+    assert "Building it anew from the characters' files" in caplog.text
+    with Opened(folder, encoder) as opened:
+        assert opened.index.refresh([talkative]).encoded == 0
+
+
+def test_a_damaged_database_is_set_aside(
+    folder: Path, encoder: FlagEncoder, shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.mkdir(parents=True)
+    (folder / "chroma.sqlite3").write_bytes(b"not a database at all" * 300)
+    with caplog.at_level(logging.WARNING), Opened(folder, encoder) as opened:
+        assert opened.index.refresh(shelf.characters).encoded == total(shelf)
+    assert "set aside as chroma.broken-1" in caplog.text
+    assert (folder.parent / "chroma.broken-1" / "chroma.sqlite3").exists()
+
+
+def test_a_folder_that_is_a_file(folder: Path) -> None:
+    folder.parent.mkdir(parents=True)
+    folder.parent.joinpath("file").write_text("")
+    with pytest.raises(StoreUnavailable, match="Check"):
+        open_chroma(folder.parent / "file" / "chroma")
+
+
+@pytest.mark.parametrize(
+    ("question", "field"),
+    [
+        ("你的年龄是多少？", "profile.age"),
+        ("你多大年纪了？", "profile.age"),
+        ("独脚的海鸥叫什么名字？", "script.d02"),
+        ("谁给你寄来了挂号信？", "script.d01"),
+        ("在忙什么呢？", "question.q005"),
+        ("最喜欢的食物是什么", "profile.favourite_food"),
+    ],
+)
+def test_what_is_asked_for_is_found(
+    folder: Path, encoder: FlagEncoder, lu: Character, question: str, field: str
+) -> None:
+    with Opened(folder, encoder) as opened:
+        found = opened.index.retrieve(lu, question, k=3)
+    assert field in [one.field for one in found]
+    assert len(found) == 3
+    assert len({one.field for one in found}) == 3
+
+
+def test_used_says_what_enters_the_prompt(
+    folder: Path, encoder: FlagEncoder, lu: Character
+) -> None:
+    with Opened(folder, encoder) as opened:
+        found = opened.index.retrieve(lu, "你多大年纪了？", k=2, threshold=-1, shown=5)
+        assert [one.used for one in found] == [True, True, False, False, False]
+        found = opened.index.retrieve(lu, "你多大年纪了？", k=3, threshold=1.1)
+        assert [one.used for one in found] == [False, False, False]
+        assert opened.index.retrieve(lu, " \n ") == ()
+        assert all(-1 <= one.similarity <= 1.0001 for one in found)
+        assert opened.index.retrieve(lu, "海" * 100_000, k=1)
+
+
+def test_a_fragment_is_read_after_what_was_said_before(
+    folder: Path, encoder: FlagEncoder, lu: Character
+) -> None:
+    with Opened(folder, encoder) as opened:
+        found = opened.index.retrieve(lu, "那它呢？", ["早上好", "独脚的海鸥偷走了你的咸鱼？"])
+    assert "script.d02" in [one.field for one in found]
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("那他呢？", "你爸爸做什么工作？ 那他呢？"),
+        ("为什么？", "你爸爸做什么工作？ 为什么？"),
+        ("后来怎么样了", "你爸爸做什么工作？ 后来怎么样了"),
+        ("你喜欢吃什么菜？", "你喜欢吃什么菜？"),
+        ("我昨天在码头边上等了整整一个下午也没有见到他回来", None),
+    ],
+)
+def test_standalone(question: str, expected: str | None) -> None:
+    assert standalone(question, ["你好", "你爸爸做什么工作？"]) == (expected or question)
+    assert standalone(question, []) == question
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    chroma = Path(sys.executable).with_name("chroma")
+    command = [str(chroma), "run", "--path", str(tmp_path / "served"), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            for _ in range(300):
+                try:
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                    break
+                except OSError:
+                    time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def test_a_chroma_server_keeps_the_vectors(
+    server: str, tmp_path: Path, encoder: FlagEncoder, shelf: Shelf
+) -> None:
+    for encoded in (total(shelf), 0):
+        store = VectorStore(open_chroma(tmp_path / "unused", server), encoder)
+        index = Index(store, encoder)
+        assert index.refresh(shelf.characters).encoded == encoded
+        assert index.retrieve(shelf.get("陆远"), "年龄")[0].field == "profile.age"
+        store.close()
+    assert not (tmp_path / "unused").exists()
+
+
+def test_no_chroma_server(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="No Chroma server answers at http://127.0.0.1:1"):
+        open_chroma(tmp_path, "http://127.0.0.1:1")
+    with pytest.raises(ConfigurationError, match="write http://host:port"):
+        open_chroma(tmp_path, "localhost:8000")
