@@ -6,7 +6,7 @@ An adapter that training leaves in `<models>/<base>/adapters/` is listed by itse
 
 import difflib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,14 +36,18 @@ class Entry:
 
 
 class Catalog:
-    """Engines by name; opened ones are kept, and engines of one base share its weights."""
+    """Engines by name; opened ones are kept, and engines of one base share its weights.
+
+    `makers` build the kinds of engine that need more than settings, such as the cast.
+    """
 
     def __init__(
-        self, settings: Settings, path: Path = CATALOGUE, extra: Mapping[str, Engine] | None = None
+        self, settings: Settings, path: Path = CATALOGUE, makers: Mapping[str, Callable[[EngineCard], Engine]] | None = None
     ) -> None:
         self._settings = settings
         self._facts: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
-        self._opened: dict[str, Engine] = dict(extra or {})
+        self._opened: dict[str, Engine] = {}
+        self._makers = dict(makers or {})
         self._workers: dict[str, Any] = {}
         self._lock = threading.Lock()
         self.entries = {entry.card.name: entry for entry in self._read()}
@@ -149,6 +153,8 @@ class Catalog:
 
     def _make(self, entry: Entry) -> Engine:
         card = entry.card
+        if card.kind in self._makers:
+            return self._makers[card.kind](card)
         if card.kind == "local":
             from rolecraft.engines.local import LocalEngine
 
@@ -167,7 +173,7 @@ class Catalog:
 
             return ScriptedEngine(card)
         raise ConfigurationError(
-            f"{card.name}: the kind {card.kind!r} needs the cast; open it through the services."
+            f"{card.name}: nothing here makes engines of the kind {card.kind!r}."
         )
 
     def _worker(self, base: str) -> Any:

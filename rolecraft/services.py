@@ -1,0 +1,149 @@
+"""Opens everything that one process needs, in the order in which it depends on each other.
+
+Knows no web page: the page, the endpoint and the command line are given what is opened here.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rolecraft.admission import Doorkeeper, Rates
+from rolecraft.characters import Shelf, read_shelf
+from rolecraft.chat import Answering
+from rolecraft.conversation import Passage
+from rolecraft.engines.base import Engine, EngineCard
+from rolecraft.engines.catalog import Catalog
+from rolecraft.engines.written import Written, WrittenEngine
+from rolecraft.errors import CharacterInvalid
+from rolecraft.knowledge.chroma import open_chroma
+from rolecraft.knowledge.encoder import Encoder, load_encoder
+from rolecraft.knowledge.index import Index
+from rolecraft.knowledge.vectors import VectorStore
+from rolecraft.settings import Settings
+from rolecraft.store.conversations import Conversations
+from rolecraft.store.database import Database
+from rolecraft.store.folder import DataFolder
+
+log = logging.getLogger(__name__)
+
+ENCODERS = {"mini": "mini/encoder", "chatglm3": "BAAI/bge-large-zh-v1.5"}
+
+
+class Running:
+    """The answers in the making, by conversation, so that they can be stopped from outside."""
+
+    def __init__(self) -> None:
+        self._answers: dict[str, Answering] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, conversation: str, answering: Answering) -> None:
+        """Note that an answer has begun; an older one of the same conversation is stopped."""
+        with self._lock:
+            older = self._answers.pop(conversation, None)
+            self._answers[conversation] = answering
+        if older:
+            older.cancel()
+
+    def end(self, conversation: str, answering: Answering) -> None:
+        """Forget an answer that has ended."""
+        with self._lock:
+            if self._answers.get(conversation) is answering:
+                del self._answers[conversation]
+
+    def stop(self, conversation: str) -> bool:
+        """Stop the answer of a conversation; whether there was one."""
+        with self._lock:
+            answering = self._answers.get(conversation)
+        if answering:
+            answering.cancel()
+        return answering is not None
+
+
+@dataclass(frozen=True)
+class Services:
+    """What a process works with. `close` gives the data folder back."""
+
+    settings: Settings
+    shelf: Shelf
+    catalog: Catalog
+    index: Index
+    conversations: Conversations
+    doorkeeper: Doorkeeper
+    folder: DataFolder
+    database: Database
+    running: Running = field(default_factory=Running)
+
+    def close(self) -> None:
+        """Close the database and give the data folder back."""
+        self.database.close()
+        self.folder.release()
+
+
+def open_knowledge(settings: Settings, folder: Path) -> tuple[Shelf, Encoder, Index]:
+    """The shelf, the encoder of the profile and the index over both."""
+    shelf = open_shelf(settings)
+    name = ENCODERS[settings.profile]
+    local = settings.models_dir / name
+    encoder = load_encoder(local if local.is_dir() else name)
+    index = Index(VectorStore(open_chroma(folder / "chroma", settings.chroma_url), encoder), encoder)
+    return shelf, encoder, index
+
+
+def open_shelf(settings: Settings) -> Shelf:
+    """The characters; faulty ones are named in the log. Raises CharacterInvalid when none is left."""
+    shelf = read_shelf(settings.characters)
+    for problem in shelf.problems:
+        log.warning("%s", problem)
+    if not shelf.characters:
+        raise CharacterInvalid(
+            f"No usable character in {settings.characters}. Run: python -m rolecraft characters check"
+        )
+    return shelf
+
+
+def open_catalog(settings: Settings, shelf: Shelf, encoder: Encoder) -> Catalog:
+    """The engines, the author's written answers among them."""
+
+    def written(card: EngineCard) -> Engine:
+        return WrittenEngine(
+            card, lambda name: written_answers(shelf, name), encoder.encode_queries, encoder.identity
+        )
+
+    return Catalog(settings, makers={"written": written})
+
+
+def written_answers(shelf: Shelf, character: str) -> Sequence[Written]:
+    """The train answers of a character; those out of its knowledge serve as evasions too."""
+    return [
+        Written(one.question, one.answer, one.emotion, one.kind == "out_of_knowledge")
+        for one in shelf.get(character).questions_of("train")
+    ]
+
+
+def open_services(settings: Settings) -> Services:
+    """Claim the data folder and open everything. Raises the rooms' own errors, each with its cure."""
+    folder = DataFolder.claim(settings.data_dir)
+    try:
+        database = Database.open(folder, settings.database_url)
+        shelf, encoder, index = open_knowledge(settings, folder.path)
+        index.refresh(shelf.characters)
+        return Services(
+            settings=settings,
+            shelf=shelf,
+            catalog=open_catalog(settings, shelf, encoder),
+            index=index,
+            conversations=Conversations(database),
+            doorkeeper=Doorkeeper(Rates(settings.rate_per_minute, settings.rate_per_hour)),
+            folder=folder,
+            database=database,
+        )
+    except BaseException:
+        folder.release()
+        raise
+
+
+def without_sources(passages: tuple[Passage, ...]) -> tuple[Passage, ...]:
+    """The same passages, none of them used: a talk without retrieval still shows what was near."""
+    return tuple(replace(passage, used=False) for passage in passages)
