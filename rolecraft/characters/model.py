@@ -52,22 +52,17 @@ FIELD_NAMES: dict[str, Bilingual] = {
     "catchphrase": {"zh": "口头禅", "en": "Catchphrase"},
 }
 
-# Fields that hold one short value, which an answer can quote word for word.
-ATOMIC_FIELDS = (
-    "age",
-    "height",
-    "weight",
-    "birthday",
-    "zodiac",
-    "favourite_colour",
-    "favourite_food",
-    "favourite_sport",
-    "favourite_television",
-    "favourite_film",
-    "disliked_food",
-    "dislikes",
-    "fears",
+# Fields told in a sentence or more; every other field is one short value that answers can quote.
+LONG_FIELDS = (
+    "personality",
+    "background",
+    "hobbies",
+    "strengths",
+    "dream",
+    "family",
+    "relationships",
 )
+ATOMIC_FIELDS = tuple(key for key in FIELD_NAMES if key not in LONG_FIELDS)
 
 
 def field_name(key: str, language: str = "zh") -> str:
