@@ -14,7 +14,7 @@ from rolecraft.characters.findings import Findings
 from rolecraft.characters.marked import Problem
 from rolecraft.characters.model import Character
 from rolecraft.characters.overlap import bare, sentences, shared_runs
-from rolecraft.characters.shelf import Shelf, trait_counts
+from rolecraft.characters.shelf import Shelf, read_shelf, trait_counts
 from rolecraft.characters.spoken import Text, texts_of
 from rolecraft.characters.writing import check_writing
 
@@ -22,6 +22,16 @@ CAST = 28  # characters of the whole cast, and
 CAST_TRAITS = 45  # the different traits that they have together (Table 1 of the paper)
 SHARED_SENTENCE = 12  # bare characters from which a sentence of two characters is a copy
 COPIED_RUN = 20  # bare characters from which a run of another collection is a copy
+
+_SHOWN = {  # the counts that people are shown, and their names
+    "characters": "characters",
+    "profile_han": "characters of profile",
+    "dialogues": "dialogues",
+    "utterances": "utterances",
+    "questions": "questions",
+    "mean_answer": "characters an answer",
+    "traits": "traits",
+}
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,26 @@ def check_shelf(shelf: Shelf, corpus_texts: Iterable[str] | None = None) -> Repo
         faulty.setdefault(Path(problem.path).parent.name, []).append(problem)
     checked += [Checked(name, tuple(problems), {}) for name, problems in faulty.items()]
     return Report(tuple(sorted(checked, key=lambda one: one.id)), _cast(shelf))
+
+
+def check_folder(folder: Path | str) -> dict[str, Any]:
+    """The report on a folder of character folders, as `characters check --json` prints it."""
+    return check_shelf(read_shelf(folder)).as_json()
+
+
+def report_text(report: dict[str, Any]) -> str:
+    """The same report for people: a line for each character, and its problems under it."""
+    lines = []
+    for one in [*report["characters"], {"id": "the cast", **report["cast"]}]:
+        counts = one["counts"]
+        numbers = ", ".join(
+            f"{counts[key]} {name}" for key, name in _SHOWN.items() if counts.get(key) is not None
+        )
+        lines.append(f"{'ok ' if one['ok'] else 'NO '} {one['id']:<16} {numbers}".rstrip())
+        lines += [f"     {Problem(**problem)}" for problem in one["problems"]]
+    found = sum(len(one["problems"]) for one in [*report["characters"], report["cast"]])
+    lines.append("Nothing to mend." if report["ok"] else f"{found} problems to mend.")
+    return "\n".join(lines)
 
 
 def _cast(shelf: Shelf) -> Checked:

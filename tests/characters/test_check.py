@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rolecraft.characters import Character, Problem, Shelf, read_shelf
-from rolecraft.characters.check import Report, check_shelf
+from rolecraft.characters.check import Report, check_folder, check_shelf, report_text
 from rolecraft.characters.facts import number, zodiac_sign
 from rolecraft.characters.model import Question
 from rolecraft.characters.overlap import shared_runs
@@ -89,6 +89,16 @@ def test_a_faulty_folder_is_in_the_report(shelf_folder: Path) -> None:
     assert {"mood", "name", "greeting", "profile"} <= {one.field for one in faulty.problems}
     problem = report.as_json()["characters"][1]["problems"][0]
     assert set(problem) == {"path", "line", "field", "value", "remedy"}
+
+
+def test_report_as_text(family: Shelf, shelf_folder: Path) -> None:
+    text = report_text(check_folder(family.folder))
+    assert text.startswith(f"ok  {MOTHER} ")
+    assert text.endswith("Nothing to mend.")
+    text = report_text(check_folder(shelf_folder))
+    assert " characters of profile, 2 dialogues, 7 utterances, 6 questions" in text
+    assert "lu-yuan/card.yaml:24: profile is '" in text
+    assert text.endswith("problems to mend.")
 
 
 def test_counts_and_lengths(changed: Changed, family: Shelf) -> None:
