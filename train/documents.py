@@ -102,9 +102,9 @@ def _row(waiting: list[Document], length: int, rng: random.Random) -> Rows:
         space = length - start
         fitting = [place for place, item in enumerate(waiting) if len(item) <= space]
         if fitting and (start == 0 or space > 24):
-            place = (
-                rng.choice(fitting) if start == 0 else max(fitting, key=lambda i: len(waiting[i]))
-            )
+            # The longest of a few: rows fill up, yet long and short documents stay mixed.
+            few = rng.sample(fitting, min(len(fitting), 1 if start == 0 else 6))
+            place = max(few, key=lambda item: len(waiting[item]))
         elif start == 0:
             place = rng.randrange(len(waiting))
         else:
