@@ -46,15 +46,18 @@ def read_folder(folder: Path) -> tuple[Character | None, list[Problem]]:
     """The character in `folder`, or None with the problems that keep it off the shelf."""
     card = Reader(folder / "card.yaml")
     root = card.read_yaml()
-    fields: dict[str, Any] = {}
-    if root and isinstance(root.value, dict):
-        fields = _card(card, root, folder)
-    elif root:
-        card.wrong(root.line, "", root.value, "Write a mapping of fields (id: …, name: …).")
-    script, dialogues = _script(folder)
-    asked, questions = _questions(folder)
-    shared, general = _general(folder)
-    foreign, tavern = _tavern(folder)
+    fields = card_fields(card, root) if root else {}
+    if fields.get("id") and fields["id"] != folder.name:
+        remedy = f"The folder is called {folder.name!r}; make the two the same."
+        card.wrong(root.value["id"].line if root else 0, "id", fields["id"], remedy)
+    script, asked, shared, foreign = (
+        Reader(folder / name)
+        for name in ("script.jsonl", "questions.jsonl", "general.jsonl", "tavern.json")
+    )
+    dialogues = script_of(script, _rows(script))
+    questions = questions_of(asked, _rows(asked))
+    general = general_of(shared, _rows(shared))
+    tavern = _tavern(foreign)
     problems = [p for reader in (card, script, asked, shared, foreign) for p in reader.problems]
     if problems:
         return None, problems
@@ -71,14 +74,15 @@ def read_folder(folder: Path) -> tuple[Character | None, list[Problem]]:
     return character, []
 
 
-def _card(reader: Reader, root: Node, folder: Path) -> dict[str, Any]:
+def card_fields(reader: Reader, root: Node) -> dict[str, Any]:
+    """The fields of a `Character` that card.yaml holds."""
+    if not isinstance(root.value, dict):
+        reader.wrong(root.line, root.field, root.value, "Write a mapping: id: …, name: ….")
+        return {}
     reader.keys(root, CARD_FIELDS)
     identity = reader.text(root, "id")
     if identity and (not SLUG.fullmatch(identity) or len(identity) > 40):
         remedy = "Use up to 40 small letters, digits and single hyphens, such as zhou-xiaobei."
-        reader.wrong(root.value["id"].line, "id", identity, remedy)
-    elif identity and identity != folder.name:
-        remedy = f"The folder is called {folder.name!r}; make the two the same."
         reader.wrong(root.value["id"].line, "id", identity, remedy)
     year = reader.number(root, "birth_year", 1800, 2200)
     empty = {"zh": "", "en": ""}
@@ -173,12 +177,14 @@ def _relations(reader: Reader, root: Node) -> Iterable[Relation]:
         )
 
 
-def _script(folder: Path) -> tuple[Reader, tuple[Dialogue, ...]]:
-    reader = Reader(folder / "script.jsonl")
+def _rows(reader: Reader) -> Iterable[Node]:
+    return reader.read_json_lines() if reader.path.exists() else ()
+
+
+def script_of(reader: Reader, rows: Iterable[Node]) -> tuple[Dialogue, ...]:
+    """The dialogues of script.jsonl."""
     dialogues: list[Dialogue] = []
-    if not reader.path.exists():
-        return reader, ()
-    for row in reader.read_json_lines():
+    for row in rows:
         reader.keys(row, ("id", "scene", "turns"))
         turns = []
         for item in reader.items(row, "turns", required=True):
@@ -188,17 +194,15 @@ def _script(folder: Path) -> tuple[Reader, tuple[Dialogue, ...]]:
         scene = reader.text(row, "scene", required=False)
         dialogues.append(Dialogue(reader.text(row, "id"), scene, tuple(turns), row.line))
     _unique_ids(reader, [(dialogue.id, dialogue.line) for dialogue in dialogues])
-    return reader, tuple(dialogues)
+    return tuple(dialogues)
 
 
-def _questions(folder: Path) -> tuple[Reader, tuple[Question, ...]]:
-    reader = Reader(folder / "questions.jsonl")
+def questions_of(reader: Reader, rows: Iterable[Node]) -> tuple[Question, ...]:
+    """The questions of questions.jsonl."""
     questions: list[Question] = []
-    if not reader.path.exists():
-        return reader, ()
-    for row in reader.read_json_lines():
+    for row in rows:
         reader.keys(row, ("id", "kind", "question", "answer", "emotion", "split", "source"))
-        source = row.value.get("source")
+        source = reader.mapping(row).get("source")
         question = Question(
             id=reader.text(row, "id"),
             kind=cast(Kind, reader.choice(row, "kind", KINDS)),
@@ -211,15 +215,13 @@ def _questions(folder: Path) -> tuple[Reader, tuple[Question, ...]]:
         )
         questions.append(question)
     _unique_ids(reader, [(question.id, question.line) for question in questions])
-    return reader, tuple(questions)
+    return tuple(questions)
 
 
-def _general(folder: Path) -> tuple[Reader, tuple[GeneralAnswers, ...]]:
-    reader = Reader(folder / "general.jsonl")
-    rows: list[GeneralAnswers] = []
-    if not reader.path.exists():
-        return reader, ()
-    for row in reader.read_json_lines():
+def general_of(reader: Reader, rows: Iterable[Node]) -> tuple[GeneralAnswers, ...]:
+    """The answers of general.jsonl."""
+    found: list[GeneralAnswers] = []
+    for row in rows:
         reader.keys(row, ("instruction", "answers"))
         answers = []
         for item in reader.items(row, "answers", required=True):
@@ -227,27 +229,24 @@ def _general(folder: Path) -> tuple[Reader, tuple[GeneralAnswers, ...]]:
             answers.append(
                 Answer(reader.text(item, "text"), reader.choice(item, "emotion", LABELS))
             )
-        rows.append(GeneralAnswers(reader.text(row, "instruction"), tuple(answers), row.line))
-    _unique_ids(reader, [(row.instruction, row.line) for row in rows], "instruction")
-    return reader, tuple(rows)
+        found.append(GeneralAnswers(reader.text(row, "instruction"), tuple(answers), row.line))
+    _unique_ids(reader, [(row.instruction, row.line) for row in found], "instruction")
+    return tuple(found)
 
 
-def _tavern(folder: Path) -> tuple[Reader, dict[str, Any] | None]:
-    reader = Reader(folder / "tavern.json")
-    if not reader.path.exists():
-        return reader, None
-    text = reader.file_text()
+def _tavern(reader: Reader) -> dict[str, Any] | None:
+    text = reader.file_text() if reader.path.exists() else None
     if text is None:
-        return reader, None
+        return None
     try:
         card = json.loads(text)
     except (ValueError, RecursionError) as error:
         reader.wrong(0, "", None, f"This is not valid JSON ({error}); import the card again.")
-        return reader, None
+        return None
     if not isinstance(card, dict):
         reader.wrong(0, "", None, "This is no Tavern card; import the card again.")
-        return reader, None
-    return reader, card
+        return None
+    return card
 
 
 def _unique_ids(reader: Reader, rows: list[tuple[str, int]], field: str = "id") -> None:

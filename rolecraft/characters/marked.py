@@ -132,7 +132,7 @@ class Reader:
                 reason = f"This line is not valid JSON ({error}); one object a line."
                 self.wrong(number, "", row.strip(), reason)
                 continue
-            node = _from_json(pairs, number, "")
+            node = from_json(pairs, number, "")
             if isinstance(node.value, dict):
                 yield node
             else:
@@ -238,12 +238,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return entries
 
 
-def _from_json(value: Any, line: int, field: str) -> Node:
+def from_json(value: Any, line: int, field: str) -> Node:
+    """Parsed JSON as nodes; all of it stands in one line."""
     if isinstance(value, dict):
         dot = f"{field}." if field else ""
-        return Node({k: _from_json(v, line, dot + k) for k, v in value.items()}, line, field)
+        return Node({k: from_json(v, line, dot + k) for k, v in value.items()}, line, field)
     if isinstance(value, list):
-        return Node(
-            [_from_json(v, line, f"{field}[{n}]") for n, v in enumerate(value)], line, field
-        )
+        return Node([from_json(v, line, f"{field}[{n}]") for n, v in enumerate(value)], line, field)
     return Node(value, line, field)

@@ -153,7 +153,7 @@ def test_missing_card_wrong_encoding_and_empty_file(shelf_folder: Path) -> None:
     assert "cannot be read" in found["nobody"].remedy
     assert found["latin"].line == 2 and "UTF-8" in found["latin"].remedy
     assert "empty" in found["blank"].remedy
-    assert "mapping of fields" in found["plain"].remedy
+    assert "Write a mapping" in found["plain"].remedy
 
 
 def test_two_of_one_name(shelf_folder: Path) -> None:
