@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from transformers import BitsAndBytesConfig, GlmConfig, GlmForCausalLM
+from transformers import BitsAndBytesConfig, GenerationConfig, GlmConfig, GlmForCausalLM
 from transformers.conversion_mapping import register_checkpoint_conversion_mapping
 from transformers.core_model_loading import Split, WeightConverter, WeightRenaming
 from transformers.utils import logging as transformers_logging
@@ -46,7 +46,7 @@ _FIXED = {
 }
 
 
-class OfficialChatGlm(GlmForCausalLM):  # type: ignore[misc]
+class OfficialChatGlm(GlmForCausalLM):  # type: ignore[no-untyped-call]
     """Carries the official names while weights are read; no instance outlives `read_model`.
 
     A class of its own, because a mapping registered for `glm` itself would also rename the
@@ -165,13 +165,12 @@ def read_model(
     files = weight_files(folder)
     size = sum(path.stat().st_size for path in files)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    kind = choose_dtype(dtype, place, size)
+    kind = _compute_dtype(dtype, quantization, place, size)
     options: dict[str, Any] = {"config": config, "dtype": kind}
     if quantization is not None:
         options["quantization_config"] = _quantization(quantization, kind, config)
     if place.type != "cpu":
         options["device_map"] = {"": place}
-    loader = OfficialChatGlm if official else GlmForCausalLM
     tensors = {
         name: held
         for name, held in stored_tensors(files, kind).items()
@@ -180,40 +179,59 @@ def read_model(
     if official:
         _check_fused(config, tensors)
     try:
-        with _quiet(size < _SMALL):
-            model, report = loader.from_pretrained(
-                None,
-                state_dict=tensors,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-                **options,
-            )
+        with quiet(size < _SMALL):
+            model = _build(OfficialChatGlm if official else GlmForCausalLM, tensors, options)
     except torch.OutOfMemoryError as error:
         raise EngineUnavailable(
             f"{folder} ({size / 1e9:.1f} GB) does not fit into the memory of {place}. "
             "Load it with quantization nf4 or int8, or free the device."
         ) from error
-    _check_report(folder, report)
-    if official:
-        # From here on it is the native model: it saves, merges and exports under native names.
-        model.__class__ = GlmForCausalLM
-        model._weight_conversions = []
-    model.config.name_or_path = _base_name(folder)
+    if not official and (folder / "generation_config.json").exists():
+        model.generation_config = GenerationConfig.from_pretrained(folder)
+    model.config.name_or_path = str(
+        read_json(folder / "config.json").get("_name_or_path") or folder
+    )
     return model
 
 
-def choose_dtype(
-    dtype: torch.dtype | str | None, device: torch.device, size: int
+def _build(
+    loader: type[GlmForCausalLM], tensors: dict[str, StoredTensor], options: dict[str, Any]
+) -> GlmForCausalLM:
+    """transformers fills the model; whatever it would only report as a warning is refused."""
+    load: Any = loader.from_pretrained
+    model, report = load(
+        None,
+        state_dict=tensors,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+        **options,
+    )
+    folder = next(iter(tensors.values())).path.parent
+    _check_report(folder, report)
+    # From here on it is the native model: it saves, merges and exports under native names.
+    model.__class__ = GlmForCausalLM
+    model._weight_conversions = []
+    return cast(GlmForCausalLM, model)
+
+
+def named_dtype(dtype: torch.dtype | str) -> torch.dtype:
+    """bf16, fp16 or fp32 by torch's value or by name."""
+    if isinstance(dtype, str):
+        dtype = DTYPES.get(dtype.removeprefix("torch."), dtype)
+    if not isinstance(dtype, torch.dtype) or dtype not in DTYPES.values():
+        raise CheckpointError(f"dtype {dtype!r} is not known. Choose bf16, fp16 or fp32.")
+    return dtype
+
+
+def _compute_dtype(
+    dtype: torch.dtype | str | None, quantization: str | None, device: torch.device, size: int
 ) -> torch.dtype:
-    """The dtype asked for; by default bf16 on a device, and fp32 for small weights on a CPU."""
-    if isinstance(dtype, torch.dtype):
-        if dtype in DTYPES.values():
-            return dtype
-    elif dtype is None:
-        return torch.float32 if device.type == "cpu" and size < _SMALL else torch.bfloat16
-    elif dtype.removeprefix("torch.") in DTYPES:
-        return DTYPES[dtype.removeprefix("torch.")]
-    raise CheckpointError(f"dtype {dtype!r} is not known. Choose bf16, fp16 or fp32.")
+    if quantization == "int8":
+        # bitsandbytes multiplies int8 in fp16, and warns at every step of any other dtype
+        return torch.float16
+    if dtype is not None:
+        return named_dtype(dtype)
+    return torch.float32 if device.type == "cpu" and size < _SMALL else torch.bfloat16
 
 
 def _quantization(name: str, dtype: torch.dtype, config: GlmConfig) -> BitsAndBytesConfig:
@@ -222,24 +240,25 @@ def _quantization(name: str, dtype: torch.dtype, config: GlmConfig) -> BitsAndBy
             f"quantization {name!r} is not known. Choose {' or '.join(QUANTIZATIONS)}, or None."
         )
     if name == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True)
+        return BitsAndBytesConfig(load_in_8bit=True)  # type: ignore[no-untyped-call]
     widths = {
         "hidden_size": config.hidden_size,
         "intermediate_size": config.intermediate_size,
-        "num_attention_heads x head_dim": config.num_attention_heads * config.head_dim,
+        "num_attention_heads x head_dim": config.num_attention_heads * (config.head_dim or 0),
     }
     for width, value in widths.items():
         if value % 64:
             raise CheckpointError(
                 f"nf4 packs blocks of 64 inputs, but {width} is {value}. Use int8 or bf16."
             )
-    return BitsAndBytesConfig(
+    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
     )
 
 
 def _check_fused(config: GlmConfig, tensors: dict[str, StoredTensor]) -> None:
-    rows = (config.num_attention_heads + 2 * config.num_key_value_heads) * config.head_dim
+    groups = config.num_key_value_heads or 0
+    rows = (config.num_attention_heads + 2 * groups) * (config.head_dim or 0)
     for name, held in tensors.items():
         if ".query_key_value." in name and held.shape[0] != rows:
             raise CheckpointError(
@@ -266,18 +285,14 @@ def _check_report(folder: Path, report: dict[str, Any]) -> None:
             )
 
 
-def _base_name(folder: Path) -> str:
-    return str(read_json(folder / "config.json").get("_name_or_path") or folder)
-
-
 @contextmanager
-def _quiet(small: bool) -> Iterator[None]:
-    """No progress bar for weights that are read in a moment."""
+def quiet(small: bool = True) -> Iterator[None]:
+    """No progress bar for weights that are read or written in a moment."""
     shown = transformers_logging.is_progress_bar_enabled()
     if small:
-        transformers_logging.disable_progress_bar()
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         if small and shown:
-            transformers_logging.enable_progress_bar()
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -82,7 +82,9 @@ def _indexed(folder: Path, index: Path) -> tuple[Path, ...]:
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{index} has no weight_map. Download it again.")
     names = sorted({str(name) for name in weight_map.values()})
-    strange = [name for name in names if Path(name).name != name or not name.endswith("safetensors")]
+    strange = [
+        name for name in names if Path(name).name != name or not name.endswith("safetensors")
+    ]
     if strange:
         raise CheckpointError(
             f"{index} names {strange[0]!r}, which is not a safetensors file of its folder. "
@@ -191,13 +193,13 @@ class StoredTensor:
                 self._fill(file, flat)
             else:
                 buffer = _room(_READ_BYTES // self.stored.itemsize, self.stored)
-                for part in flat.split(buffer.numel()):
+                for part in torch.split(flat, buffer.numel()):
                     self._fill(file, buffer[: part.numel()])
                     part.copy_(buffer[: part.numel()])
         return flat.view(self.shape)
 
     def _fill(self, file: RawIOBase, flat: torch.Tensor) -> None:
-        room = memoryview(flat.view(torch.uint8).numpy())
+        room = memoryview(flat.view(torch.uint8).numpy().data)
         while room:
             count = file.readinto(room)
             if not count:
@@ -235,9 +237,7 @@ def stored_tensors(
 ) -> dict[str, StoredTensor]:
     """Every tensor of `files`, unread; floating ones will be read as `dtype`."""
     return {
-        name: replace(held, dtype=dtype)
-        for path in files
-        for name, held in verify(path).items()
+        name: replace(held, dtype=dtype) for path in files for name, held in verify(path).items()
     }
 
 

@@ -51,7 +51,8 @@ class ChatTokenizer:
     @property
     def stop_ids(self) -> tuple[int, ...]:
         """Ids that end a reply: the end of text and the roles that only others may open."""
-        return (self.eos_id, self.special_ids["<|user|>"], self.special_ids["<|observation|>"])
+        others = ("<|system|>", "<|user|>", "<|observation|>")
+        return (self.eos_id, *(self.special_ids[token] for token in others))
 
     def encode(self, text: str) -> list[int]:
         """Ids of a plain text. `<|assistant|>` in it is eleven-odd ordinary pieces."""
@@ -152,7 +153,7 @@ def load_tokenizer(folder: Path) -> ChatTokenizer:
     path = folder / "tokenizer.model"
     if path.is_file():
         return ChatTokenizer(path)
-    other = [name for name in ("tokenizer.json", "tokenizer_config.json") if (folder / name).exists()]
+    other = [path.name for path in sorted(folder.glob("tokenizer*.json"))]
     hint = f" {other[0]} alone is not enough." if other else ""
     raise CheckpointError(
         f"tokenizer.model is missing in {folder}.{hint} Put ChatGLM3's SentencePiece model there; "
