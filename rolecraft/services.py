@@ -5,7 +5,8 @@ Knows no web page: the page, the endpoint and the command line are given what is
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from rolecraft.characters import Shelf, read_shelf
 from rolecraft.chat import Answering
 from rolecraft.conversation import Passage
 from rolecraft.engines.base import Engine, EngineCard
-from rolecraft.engines.catalog import Catalog
+from rolecraft.engines.catalog import CATALOGUE, Catalog
 from rolecraft.engines.written import Written, WrittenEngine
 from rolecraft.errors import CharacterInvalid
 from rolecraft.knowledge.chroma import open_chroma
@@ -28,6 +29,8 @@ from rolecraft.store.folder import DataFolder
 
 log = logging.getLogger(__name__)
 
+Makers = Mapping[str, Callable[[EngineCard], Engine]]
+
 ENCODERS = {"mini": "mini/encoder", "chatglm3": "BAAI/bge-large-zh-v1.5"}
 
 
@@ -36,29 +39,49 @@ class Running:
 
     def __init__(self) -> None:
         self._answers: dict[str, Answering] = {}
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
 
     def begin(self, conversation: str, answering: Answering) -> None:
         """Note that an answer has begun; an older one of the same conversation is stopped."""
-        with self._lock:
-            older = self._answers.pop(conversation, None)
+        with self._changed:
+            older = self._answers.get(conversation)
             self._answers[conversation] = answering
         if older:
             older.cancel()
 
     def end(self, conversation: str, answering: Answering) -> None:
-        """Forget an answer that has ended."""
-        with self._lock:
+        """Forget an answer that has ended and was stored."""
+        with self._changed:
             if self._answers.get(conversation) is answering:
                 del self._answers[conversation]
+                self._changed.notify_all()
 
     def stop(self, conversation: str) -> bool:
         """Stop the answer of a conversation; whether there was one."""
-        with self._lock:
+        with self._changed:
             answering = self._answers.get(conversation)
         if answering:
             answering.cancel()
         return answering is not None
+
+    def busy(self, conversation: str) -> bool:
+        """Whether an answer of this conversation is in the making."""
+        with self._changed:
+            return conversation in self._answers
+
+    def settle(self, conversation: str, seconds: float) -> bool:
+        """Wait until no answer of this conversation is in the making; whether that came in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: conversation not in self._answers, seconds)
+
+    def stop_all(self, seconds: float) -> bool:
+        """Stop every answer and wait until what was written is stored; whether all were."""
+        with self._changed:
+            answers = list(self._answers.values())
+        for answering in answers:
+            answering.cancel()
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._answers, seconds)
 
 
 @dataclass(frozen=True)
@@ -76,7 +99,8 @@ class Services:
     running: Running = field(default_factory=Running)
 
     def close(self) -> None:
-        """Close the database and give the data folder back."""
+        """Stop what is being answered, close the database and give the data folder back."""
+        self.running.stop_all(seconds=2.0)
         self.database.close()
         self.folder.release()
 
@@ -87,31 +111,43 @@ def open_knowledge(settings: Settings, folder: Path) -> tuple[Shelf, Encoder, In
     name = ENCODERS[settings.profile]
     local = settings.models_dir / name
     encoder = load_encoder(local if local.is_dir() else name)
-    index = Index(VectorStore(open_chroma(folder / "chroma", settings.chroma_url), encoder), encoder)
+    store = VectorStore(open_chroma(folder / "chroma", settings.chroma_url), encoder)
+    index = Index(store, encoder)
     return shelf, encoder, index
 
 
 def open_shelf(settings: Settings) -> Shelf:
-    """The characters; faulty ones are named in the log. Raises CharacterInvalid when none is left."""
+    """The characters; faulty ones are named in the log.
+
+    Raises CharacterInvalid when none is left.
+    """
     shelf = read_shelf(settings.characters)
     for problem in shelf.problems:
         log.warning("%s", problem)
     if not shelf.characters:
         raise CharacterInvalid(
-            f"No usable character in {settings.characters}. Run: python -m rolecraft characters check"
+            f"No usable character in {settings.characters}. "
+            "Run: python -m rolecraft characters check"
         )
     return shelf
 
 
-def open_catalog(settings: Settings, shelf: Shelf, encoder: Encoder) -> Catalog:
-    """The engines, the author's written answers among them."""
+def open_catalog(
+    settings: Settings,
+    shelf: Shelf,
+    encoder: Encoder,
+    catalogue: Path = CATALOGUE,
+    makers: Makers | None = None,
+) -> Catalog:
+    """The engines, the author's written answers among them; `makers` add or replace kinds."""
 
     def written(card: EngineCard) -> Engine:
-        return WrittenEngine(
-            card, lambda name: written_answers(shelf, name), encoder.encode_queries, encoder.identity
-        )
+        def answers(character: str) -> Sequence[Written]:
+            return written_answers(shelf, character)
 
-    return Catalog(settings, makers={"written": written})
+        return WrittenEngine(card, answers, encoder.encode_queries, encoder.identity)
+
+    return Catalog(settings, catalogue, {"written": written, **(makers or {})})
 
 
 def written_answers(shelf: Shelf, character: str) -> Sequence[Written]:
@@ -122,26 +158,31 @@ def written_answers(shelf: Shelf, character: str) -> Sequence[Written]:
     ]
 
 
-def open_services(settings: Settings) -> Services:
-    """Claim the data folder and open everything. Raises the rooms' own errors, each with its cure."""
-    folder = DataFolder.claim(settings.data_dir)
-    try:
+def open_services(
+    settings: Settings, catalogue: Path = CATALOGUE, makers: Makers | None = None
+) -> Services:
+    """Claim the data folder and open everything.
+
+    Raises the rooms' own errors, each with its cure; then nothing stays open.
+    """
+    with ExitStack() as undo:
+        folder = undo.enter_context(DataFolder.claim(settings.data_dir))
         database = Database.open(folder, settings.database_url)
+        undo.callback(database.close)
         shelf, encoder, index = open_knowledge(settings, folder.path)
         index.refresh(shelf.characters)
-        return Services(
+        services = Services(
             settings=settings,
             shelf=shelf,
-            catalog=open_catalog(settings, shelf, encoder),
+            catalog=open_catalog(settings, shelf, encoder, catalogue, makers),
             index=index,
             conversations=Conversations(database),
             doorkeeper=Doorkeeper(Rates(settings.rate_per_minute, settings.rate_per_hour)),
             folder=folder,
             database=database,
         )
-    except BaseException:
-        folder.release()
-        raise
+        undo.pop_all()
+        return services
 
 
 def without_sources(passages: tuple[Passage, ...]) -> tuple[Passage, ...]:

@@ -239,3 +239,10 @@ def _read_dotenv(path: Path) -> dict[str, str]:
         if line.key and cast(str, line.value).strip():
             found[line.key] = cast(str, line.value)
     return found
+
+
+def prepare_gradio() -> None:
+    """Turn off what gradio sends, keeps and shows by default. Call it before gradio is imported."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_RUN_HISTORY"] = "0"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"

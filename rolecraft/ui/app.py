@@ -1,0 +1,128 @@
+"""The application: its tabs, how it looks, what guards it, and how it is served.
+
+`build_app` makes the page from opened services; `serve` opens them, serves until it is told to
+end, and closes them.
+"""
+
+import logging
+import os
+import secrets
+import signal
+from pathlib import Path
+from typing import Any
+
+from rolecraft.errors import StoreUnavailable
+from rolecraft.services import Services, open_services
+from rolecraft.settings import Settings, prepare_gradio
+
+prepare_gradio()  # gradio reads the environment while it is imported
+
+import gradio as gr  # noqa: E402
+from starlette.middleware import Middleware  # noqa: E402
+
+from rolecraft.ui import look  # noqa: E402
+from rolecraft.ui.chat_tab import BOTH, build_chat_tab, part  # noqa: E402
+from rolecraft.ui.guard import Guard  # noqa: E402
+from rolecraft.ui.texts import EN, ZH  # noqa: E402
+from rolecraft.ui.top import top  # noqa: E402
+
+log = logging.getLogger(__name__)
+
+_STEPS_PER_MESSAGE = 6  # clicks that come with a message: open, step, why, …
+_SESSIONS = 300  # pages whose state is kept at once
+_SECRET_FILE = "browser.secret"
+_FONT = ["PingFang SC", "Noto Sans SC", "Noto Sans CJK SC", "Microsoft YaHei", "sans-serif"]
+
+
+def build_app(services: Services) -> gr.Blocks:
+    """The page with its queue, ready to be launched with `launch_options`."""
+    secret = browser_secret(services.folder.path)
+    with gr.Blocks(
+        title=f"{ZH['title']} · {EN['title']}", analytics_enabled=False, fill_width=True
+    ) as demo:
+        part("rc-top", "top", html_template=BOTH, zh=top("zh"), en=top("en"))
+        build_chat_tab(demo, services, secret)
+    demo.queue(
+        api_open=False,
+        max_size=services.settings.max_queue,
+        default_concurrency_limit=8,
+    )
+    return demo
+
+
+def launch_options(services: Services) -> dict[str, Any]:
+    """What `Blocks.launch` is given, wherever the page is hosted."""
+    settings = services.settings
+    guard = Middleware(
+        Guard,
+        head=look.head(EN["brand_line"]),
+        trusted_proxy_hops=settings.trusted_proxy_hops,
+        joins_per_minute=settings.rate_per_minute * _STEPS_PER_MESSAGE,
+    )
+    return {
+        "server_name": settings.host,
+        "server_port": settings.port,
+        "show_error": False,
+        "quiet": True,
+        "footer_links": [],
+        "run_history": False,
+        "ssr_mode": False,
+        "pwa": False,
+        "mcp_server": False,
+        "enable_monitoring": False,
+        "share": False,
+        "max_file_size": "1kb",
+        "state_session_capacity": _SESSIONS,
+        "theme": gr.themes.Base(
+            primary_hue="orange", neutral_hue="stone", font=_FONT, font_mono=["monospace"]
+        ),
+        "app_kwargs": {
+            "middleware": [guard],
+            "routes": look.routes(services.shelf),
+            "docs_url": None,
+            "redoc_url": None,
+            "openapi_url": None,
+        },
+    }
+
+
+def browser_secret(folder: Path) -> str:
+    """What the browser's kept place is hidden with; the same as long as the data folder lives."""
+    path = folder / _SECRET_FILE
+    try:
+        if not path.exists():
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(secrets.token_hex(16))
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        raise StoreUnavailable(
+            f"{path} cannot be read or written: {error}. Delete it, or make the data folder "
+            "writable for this user."
+        ) from error
+
+
+def serve(settings: Settings) -> None:
+    """Open the services of `settings` and serve the page until SIGINT or SIGTERM."""
+    services = open_services(settings)
+    try:
+        serve_services(services)
+    finally:
+        services.close()
+
+
+def serve_services(services: Services) -> None:
+    """Serve the page of opened services until SIGINT or SIGTERM."""
+
+    def end(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
+    demo = build_app(services)
+    demo.launch(**launch_options(services), prevent_thread_lock=True)
+    log.warning("RoleCraft is at %s", demo.local_url)
+    try:
+        demo.block_thread()
+    finally:
+        services.running.stop_all(seconds=2.0)
+        demo.close()

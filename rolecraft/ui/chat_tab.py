@@ -1,0 +1,214 @@
+"""The chat tab: the components of the page and how they are joined to what happens.
+
+Every part is a gr.HTML whose HTML is made and escaped on the server; its clicks and keys come
+back as the events of static/*.js. Handlers read the place from the browser and the rest from the
+database, so that the page goes on after a restart of the server.
+"""
+
+import html
+import json
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from rolecraft.errors import RoleCraftError
+from rolecraft.services import Services
+from rolecraft.ui import side
+from rolecraft.ui.composer import composer
+from rolecraft.ui.picker import picker
+from rolecraft.ui.talking import Shown, Talking
+from rolecraft.ui.texts import Language, language_of, say
+from rolecraft.ui.visitor import Place, read_place
+
+log = logging.getLogger(__name__)
+
+BOTH = "${rolecraft.language === 'en' ? en : zh}"  # both languages travel, the page shows one
+
+
+class Parts(NamedTuple):
+    """The components of the tab."""
+
+    place: gr.BrowserState
+    head: gr.HTML
+    log: gr.HTML
+    stream: gr.HTML
+    composer: gr.HTML
+    side: gr.HTML
+    picker: gr.HTML
+    why: gr.HTML
+    file: gr.HTML
+
+
+def language_of_request(request: gr.Request) -> Language:
+    """The language of the page that a request comes from."""
+    return language_of(request.query_params.get("lang"), request.headers.get("accept-language"))
+
+
+def build_chat_tab(blocks: gr.Blocks, services: Services, secret: str) -> Parts:
+    """Build and wire the tab inside the open `blocks`. `secret` hides the browser's token."""
+    talking = Talking(services)
+    parts = _layout(services, talking, secret)
+    _wire(blocks, parts, talking)
+    return parts
+
+
+def part(elem_id: str, behaviour: str, events: str = "", **props: Any) -> gr.HTML:
+    """A gr.HTML that `rolecraft.<behaviour>` of the scripts brings to life.
+
+    gradio finds the names of the events, each in quotes, in the script.
+    """
+    start = f"rolecraft.{behaviour}({{element, trigger, props, watch}})"
+    named = "".join(f" // '{event}'\n" for event in events.split())
+    return gr.HTML(
+        elem_id=elem_id, js_on_load=f"{start}\n{named}", apply_default_css=False, **props
+    )
+
+
+def _layout(services: Services, talking: Talking, secret: str) -> Parts:
+    place = gr.BrowserState(None, storage_key="rolecraft", secret=secret)
+    cards = {one: picker(services.shelf, talking.faces, one) for one in ("zh", "en")}
+    forms = {one: side.settings(services.catalog, one) for one in ("zh", "en")}
+    boxes = {one: composer(one, services.settings.message_limit) for one in ("zh", "en")}
+    with gr.Row(elem_id="rc-app"):
+        with gr.Column(elem_id="rc-side"):
+            talks = part("rc-talks", "side", "act leave", value="")
+        with gr.Column(elem_id="rc-main"):
+            people = part("rc-picker", "picker", "pick", html_template=BOTH, **cards)
+            with gr.Column(elem_id="rc-talk"):
+                head = part("rc-head", "head", "leave", value="")
+                with gr.Column(elem_id="rc-scroll"):
+                    messages = part("rc-log", "log", "act make", value="")
+                    stream = part("rc-stream", "stream", value="")
+                box = part(
+                    "rc-composer", "composer", "make stop", html_template=BOTH,
+                    value="idle:", **boxes,
+                )  # fmt: skip
+    panel = part("rc-why", "sheet", value="")
+    part("rc-settings", "settings", html_template=BOTH, **forms)
+    file = part("rc-file", "file", html_template="", value="")
+    return Parts(place, head, messages, stream, box, talks, people, panel, file)
+
+
+def _wire(blocks: gr.Blocks, parts: Parts, talking: Talking) -> None:
+    shown = [getattr(parts, name) for name in Shown._fields]
+    quick: dict[str, Any] = {
+        "concurrency_limit": 16,
+        "concurrency_id": "quick",
+        "show_progress": "hidden",
+        "api_visibility": "private",
+    }
+    model = quick | {"concurrency_limit": 8, "concurrency_id": "model"}
+
+    @_refusals_shown
+    def make(kept: object, event: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        language = language_of_request(request)
+        for one in talking.make(read_place(kept), event._data, language):
+            yield _outputs(one)
+
+    made = [
+        parts.composer.make(make, parts.place, shown, **model),
+        parts.log.make(make, parts.place, shown, **model),
+    ]
+
+    @_refusals_shown
+    def stop(kept: object, request: gr.Request) -> tuple[Any, ...]:
+        return _outputs(talking.stop(read_place(kept), language_of_request(request)))
+
+    parts.composer.stop(stop, parts.place, shown, **quick)
+
+    @_refusals_shown
+    def pick(kept: object, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        chosen = _sent(event).get("character", "")
+        return _outputs(talking.pick(read_place(kept), chosen, language_of_request(request)))
+
+    parts.picker.pick(pick, parts.place, shown, **quick)
+
+    @_refusals_shown
+    def act(kept: object, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        return _acted(talking, read_place(kept), _sent(event), language_of_request(request))
+
+    acted = [*shown, parts.why, parts.file]
+    parts.side.act(act, parts.place, acted, **quick)
+    parts.log.act(act, parts.place, acted, **quick)
+    # leaving a talk ends its answer; what was written of it is kept
+    parts.side.leave(act, parts.place, acted, cancels=made, **quick)
+    parts.head.leave(act, parts.place, acted, cancels=made, **quick)
+
+    @_refusals_shown
+    def arrive(kept: object, request: gr.Request) -> tuple[Any, ...]:
+        return _outputs(talking.arrive(kept, language_of_request(request)))
+
+    blocks.load(arrive, parts.place, shown, **quick)
+
+
+def _acted(
+    talking: Talking, place: Place, sent: dict[str, Any], language: Language
+) -> tuple[Any, ...]:
+    """One of the quick steps, by the name that the page gives it."""
+    deed, at = sent.get("do"), sent.get("id", "")
+    if deed == "why":
+        return (*_outputs(Shown()), talking.why(place, at, language), gr.skip())
+    if deed in ("export_json", "export_md"):
+        file = talking.export(place, at, deed.removeprefix("export_"), language)
+        return (*_outputs(Shown()), gr.skip(), json.dumps(file, ensure_ascii=False))
+    steps: dict[str, Callable[[], Shown]] = {
+        "open": lambda: talking.open(place, at, language),
+        "back": lambda: talking.back(place, language),
+        "new": lambda: talking.back(place, language),
+        "rename": lambda: talking.rename(place, at, sent.get("title", ""), language),
+        "delete": lambda: talking.delete(place, at, language),
+        "step": lambda: talking.step(place, at, sent.get("step"), language),
+        "greet": lambda: talking.greet(place, language),
+    }
+    shown = steps[str(deed)]() if deed in steps else Shown()
+    return (*_outputs(shown), gr.skip(), gr.skip())
+
+
+def _sent(event: gr.EventData) -> dict[str, Any]:
+    return event._data if isinstance(event._data, dict) else {}
+
+
+def _outputs(shown: Shown) -> tuple[Any, ...]:
+    """The values for the components, in the order of `Shown`."""
+    values = [gr.skip() if value is None else value for value in shown]
+    if shown.place is not None:
+        values[0] = shown.place.to_browser()
+    return tuple(values)
+
+
+def _refusals_shown(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The handler with its refusals as toasts, and a bug as an apology whose number is logged."""
+
+    def as_toast(error: Exception, request: object) -> gr.Error:
+        if isinstance(error, RoleCraftError):
+            # the toast would otherwise show marks in the text as HTML
+            return gr.Error(html.escape(str(error)), duration=8, print_exception=False, title="")
+        number = uuid.uuid4().hex[:8]
+        log.error("A step of the chat page failed (%s).", number, exc_info=error)
+        language = language_of_request(request) if isinstance(request, gr.Request) else "zh"
+        apology = say(language, "apology", id=number)
+        return gr.Error(apology, duration=None, print_exception=False, title="")
+
+    if handler.__name__ == "make":
+
+        @wraps(handler)
+        def streamed(*given: Any) -> Iterator[Any]:
+            try:
+                yield from handler(*given)
+            except Exception as error:
+                raise as_toast(error, given[-1]) from error
+
+        return streamed
+
+    @wraps(handler)
+    def at_once(*given: Any) -> Any:
+        try:
+            return handler(*given)
+        except Exception as error:
+            raise as_toast(error, given[-1]) from error
+
+    return at_once

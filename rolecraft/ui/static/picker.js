@@ -1,0 +1,61 @@
+// The first screen: search, chips and cards.
+(() => {
+  "use strict";
+
+  rolecraft.picker = ({ element, trigger }) => {
+    const input = element.querySelector("input");
+    const count = element.querySelector(".count");
+    const nobody = element.querySelector(".nobody");
+    const people = [...element.querySelectorAll(".cards > li")];
+    const chips = [...element.querySelectorAll("[data-act=filter]")];
+
+    function fits(person, words, wanted) {
+      const { find, trait, age, mood } = person.dataset;
+      const has = { trait: trait.split(" "), age: [age], mood: [mood] };
+      return (
+        words.every((word) => find.includes(word)) &&
+        Object.entries(wanted).every(([by, values]) => values.some((one) => has[by].includes(one)))
+      );
+    }
+
+    function filter() {
+      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const wanted = {};
+      for (const chip of chips) {
+        if (chip.getAttribute("aria-pressed") !== "true") continue;
+        (wanted[chip.dataset.by] ||= []).push(chip.dataset.value);
+      }
+      let shown = 0;
+      for (const person of people) {
+        person.hidden = !fits(person, words, wanted);
+        shown += !person.hidden;
+      }
+      nobody.hidden = shown > 0;
+      const narrowed = words.length || Object.keys(wanted).length;
+      count.textContent = narrowed ? `${shown} / ${people.length}` : "";
+    }
+
+    input.addEventListener("input", filter);
+    rolecraft.acts(element, {
+      pick(button) {
+        if (rolecraft.busy) return;
+        element.dataset.picked = button.dataset.character;
+        trigger("pick", { character: button.dataset.character });
+      },
+      filter(chip) {
+        chip.setAttribute("aria-pressed", String(chip.getAttribute("aria-pressed") !== "true"));
+        filter();
+      },
+      "more-traits"(button) {
+        button.parentElement.classList.add("all");
+        button.remove();
+      },
+      clear() {
+        input.value = "";
+        for (const chip of chips) chip.setAttribute("aria-pressed", "false");
+        filter();
+        input.focus();
+      },
+    });
+  };
+})();

@@ -1,0 +1,114 @@
+// The talk: its head, the log of messages, the reply that is being written.
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  const NEAR = 120; // pixels from the end within which the log follows what is written
+
+  const scroller = () => document.querySelector("#rc-scroll");
+  let following = true;
+  function follow(force) {
+    const area = scroller();
+    if (area && (force || following)) area.scrollTop = area.scrollHeight;
+  }
+  addEventListener("scroll", (event) => {
+    const area = scroller();
+    if (event.target === area) {
+      following = area.scrollHeight - area.scrollTop - area.clientHeight < NEAR;
+    }
+  }, true);
+  rolecraft.follow = follow;
+
+  rolecraft.head = ({ element, trigger, watch }) => {
+    let character = "";
+    function changed() {
+      const head = element.querySelector(".talk-head");
+      rolecraft.memory.set("view", head ? "talk" : "cards");
+      delete root.dataset.restoring;
+      const now = head?.dataset.character || "";
+      if (now !== character) {
+        character = now;
+        follow(true);
+        if (now) rolecraft.arrived?.(head.dataset);
+        else document.querySelector("#rc-picker input")?.focus({ preventScroll: true });
+      }
+      if (head?.dataset.engine) rolecraft.useEngine?.(head.dataset.engine);
+    }
+    watch("value", changed);
+    rolecraft.acts(element, { back: () => trigger("leave", { do: "back" }) });
+  };
+
+  rolecraft.stream = ({ watch }) => watch("value", () => follow(false));
+
+  rolecraft.log = ({ element, trigger, watch }) => {
+    watch("value", () => follow(false));
+    const idOf = (button) => button.closest("[data-id]").dataset.id;
+    const make = (sent) => {
+      if (rolecraft.busy) return;
+      rolecraft.busy = true;
+      following = true;
+      trigger("make", { ...sent, settings: rolecraft.settings() });
+    };
+    rolecraft.acts(element, {
+      say: (button) => rolecraft.send(button.dataset.text),
+      greet: () => trigger("act", { do: "greet" }),
+      again: (button) => make({ do: "again", id: idOf(button) }),
+      edit: (button) => edit(button.closest("article"), (id, text) => make({ do: "edit", id, text })),
+      why(button) {
+        rolecraft.returnTo = button;
+        trigger("act", { do: "why", id: idOf(button) });
+      },
+      step(button) {
+        if (rolecraft.busy) return;
+        trigger("act", { do: "step", id: idOf(button), step: Number(button.dataset.step) });
+      },
+      copy(button) {
+        rolecraft.copy(button.closest("article").querySelector(".bubble").textContent, button);
+      },
+    });
+  };
+
+  // Turns a bubble into a box; `done(id, text)` is called with what was written.
+  function edit(article, done) {
+    if (rolecraft.busy || article.querySelector(".editor")) return;
+    const bubble = article.querySelector(".bubble");
+    const form = document.createElement("form");
+    form.className = "editor";
+    form.innerHTML = '<textarea></textarea><p></p><div><button type="button" class="quiet">' +
+      '</button><button type="submit" class="primary"></button></div>';
+    const [area, note] = [form.querySelector("textarea"), form.querySelector("p")];
+    const [cancel, save] = form.querySelectorAll("button");
+    area.value = bubble.textContent;
+    area.setAttribute("aria-label", rolecraft.say("edit_save"));
+    note.textContent = rolecraft.say("edit_note");
+    cancel.textContent = rolecraft.say("cancel");
+    save.textContent = rolecraft.say("edit_save");
+    const close = () => {
+      form.remove();
+      article.classList.remove("editing");
+      article.querySelector("[data-act=edit]")?.focus();
+    };
+    const submit = (event) => {
+      event?.preventDefault();
+      if (!area.value.trim()) return;
+      done(article.dataset.id, area.value);
+      close();
+    };
+    form.addEventListener("submit", submit);
+    cancel.addEventListener("click", close);
+    area.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") close();
+      if (event.key === "Enter" && !event.shiftKey && !rolecraft.composing(event)) submit(event);
+    });
+    article.classList.add("editing");
+    article.querySelector(".body").prepend(form);
+    rolecraft.grow(area);
+    area.addEventListener("input", () => rolecraft.grow(area));
+    area.focus();
+    area.setSelectionRange(area.value.length, area.value.length);
+  }
+
+  rolecraft.grow = (area) => {
+    area.style.height = "auto";
+    area.style.height = `${Math.min(area.scrollHeight + 2, innerHeight * 0.35)}px`;
+  };
+})();
