@@ -70,10 +70,14 @@ def make_parser() -> argparse.ArgumentParser:
     engines = _add(commands, "engines", _engines, "what can answer here, and what it needs")
     engines.add_argument("--json", action="store_true")
 
-    space = commands.add_parser("space", help="the hosted demo")
-    checked = _add(space.add_subparsers(required=True), "check", _space_check, "check space.yaml")
+    space = commands.add_parser("space", help="the hosted demo").add_subparsers(required=True)
+    checked = _add(space, "check", _space_check, "check space.yaml")
     checked.add_argument("file", nargs="?", type=Path, default=Path("space.yaml"))
     checked.add_argument("--json", action="store_true")
+    rendered = _add(space, "render", _space_render, "write the folder that is pushed")
+    rendered.add_argument("out", type=Path, metavar="OUT")
+    rendered.add_argument("file", nargs="?", type=Path, default=Path("space.yaml"))
+    rendered.add_argument("--json", action="store_true")
     return parser
 
 
@@ -197,7 +201,8 @@ def _engines(args: argparse.Namespace, settings: Settings) -> int:
         return 0
     for card in cards:
         state = "ready" if card.available else f"not here: {card.remedy}"
-        print(f"{card.name:16} {card.summary['en']}\n{'':16} {card.memory or 'no weights'}; {state}")
+        print(f"{card.name:16} {card.summary['en']}")
+        print(f"{'':16} {card.memory or 'no weights'}; {state}")
     return 0
 
 
@@ -210,6 +215,17 @@ def _space_check(args: argparse.Namespace, settings: Settings) -> int:
     else:
         print("\n".join(problems) or f"{args.file} is in order.")
     return 1 if problems else 0
+
+
+def _space_render(args: argparse.Namespace, settings: Settings) -> int:
+    from rolecraft.hosting import render_space
+
+    files = [file.as_posix() for file in render_space(args.file, args.out)]
+    if args.json:
+        _show({"out": str(args.out), "files": files})
+    else:
+        print(f"{len(files)} files are in {args.out}.")
+    return 0
 
 
 if __name__ == "__main__":
