@@ -19,7 +19,7 @@ from typing import Any
 from rolecraft.characters import read_shelf
 from rolecraft.characters.model import Character
 from rolecraft.knowledge.passages import Source, answer_passage, passages_of
-from train.cast import CHARACTERS, voice_of
+from train.cast import CHARACTERS
 from train.config import StageConfig
 from train.imagine import Imagination, material
 from train.tokenizer import LEVEL_1
@@ -82,7 +82,9 @@ class Groups:
         origins = [s.origin for s in passages_of(person)]
         for place, group in enumerate(self.rng.sample(material("small_talk"), 4)):
             asked, written = self.rng.sample(group["user"], 2)
-            answer = self.rng.choice(group["replies"].get(voice) or next(iter(group["replies"].values())))
+            answer = self.rng.choice(
+                group["replies"].get(voice) or next(iter(group["replies"].values()))
+            )
             passages.append(answer_passage(written, answer["text"]))
             origins.append(f"talk.{place}")
             questions.append(asked)
@@ -101,10 +103,15 @@ class Groups:
         pairs += [(self._cloze(s), s.origin) for s in sources if s.field.startswith("script.")][:6]
         own = {q.question for q in asked}
         # The very question must not be found by its own copy: that would teach nothing.
-        dropped = {s.field for s in sources if any(f"问：{q} " in s.text for q, _ in pairs if q in own)}
+        dropped = {
+            s.field for s in sources if any(f"问：{q} " in s.text for q, _ in pairs if q in own)
+        }
         kept = [s for s in sources if s.field not in dropped or s.origin == s.field]
         return self._cut(
-            [q for q, _ in pairs], [t for _, t in pairs], [s.text for s in kept], [s.origin for s in kept]
+            [q for q, _ in pairs],
+            [t for _, t in pairs],
+            [s.text for s in kept],
+            [s.origin for s in kept],
         )
 
     def _wording(self, field: str, name: str) -> str:
@@ -116,10 +123,18 @@ class Groups:
         sentence = self.rng.choice(sentences)
         start = self.rng.randint(0, max(0, len(sentence) - 8))
         words = sentence[start : start + self.rng.randint(6, 14)]
-        return self.rng.choice(("", "你还记得", "说说", "那次")) + words + self.rng.choice(("", "？", "是怎么回事？", "后来呢？"))
+        return (
+            self.rng.choice(("", "你还记得", "说说", "那次"))
+            + words
+            + self.rng.choice(("", "？", "是怎么回事？", "后来呢？"))
+        )
 
     def _cut(
-        self, questions: Sequence[str], targets: Sequence[str], passages: Sequence[str], origins: Sequence[str]
+        self,
+        questions: Sequence[str],
+        targets: Sequence[str],
+        passages: Sequence[str],
+        origins: Sequence[str],
     ) -> Group:
         """Keep a passage of every target and fill up with others to `candidates`."""
         wanted = set(targets)

@@ -24,7 +24,7 @@ from train.documents import IGNORED, ChatFormat, Document, Rows, pack
 
 @dataclasses.dataclass(frozen=True)
 class Config(StageConfig):
-    """`sources` maps a corpus name (or "imagined", "cast") to its share of documents."""
+    """`sources` maps a corpus name (or "imagined", "cast", "recall") to its share of documents."""
 
     tokenizer: str = "models/mini/tokenizer.model"
     corpora_dir: str = "corpora"
@@ -47,6 +47,7 @@ class Config(StageConfig):
     max_reply: int = 80
     workers: int = 2
     save_seconds: int = 300
+    publish: str = ""  # folder for the finished weights, fp16, with the tokeniser
 
 
 def build_model(config: Config) -> Any:
@@ -87,6 +88,14 @@ def _stream(name: str, config: Config, chat: ChatFormat, rng: random.Random) -> 
         from train.imagine import stream
 
         for messages in stream(name, rng):
+            yield chat.document(messages)
+        return
+    if name == "recall":
+        from train.recall import exercises
+
+        path = find(Path(config.corpora_dir), ["tatoeba_cmn_ccby2fr"])[0]
+        short = [text for text in sentences(path, 24) if len(text) >= 5]
+        for messages in exercises(rng, short):
             yield chat.document(messages)
         return
     path = find(Path(config.corpora_dir), [name])[0]
@@ -207,7 +216,7 @@ def run(config: Config) -> Path:
     bar = tqdm(range(start, steps), initial=start, total=steps, unit="step", mininterval=5)
     for step in bar:
         batches = [
-            _join(rows, config.rows_per_microbatch)
+            join_rows(rows, config.rows_per_microbatch)
             for _ in range(config.rows_per_step // config.rows_per_microbatch)
         ]
         loss, learnt = gradients.accumulate(batches)
@@ -227,10 +236,14 @@ def run(config: Config) -> Path:
             _save(output, model, optimizers, step + 1, spent + time.monotonic() - begun)
             saved = time.monotonic()
     _save(output, model, optimizers, steps, spent + time.monotonic() - begun)
+    if config.publish:
+        from rolecraft.engines.chatglm3 import save_native
+
+        save_native(model, config.tokenizer, config.publish, "fp16")
     return output
 
 
-def _join(rows: Iterator[Rows], count: int) -> Rows:
+def join_rows(rows: Iterator[Rows], count: int) -> Rows:
     import numpy as np
 
     taken = list(itertools.islice(rows, count))

@@ -1,0 +1,88 @@
+"""Exercises in reading: lists of named things to be told again, and sentences to be repeated.
+
+Nothing but copying from what stands above answers them, so a small model learns to look things up
+within minutes instead of hours. Knows no character.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+
+from rolecraft.characters.model import FIELD_NAMES
+from rolecraft.conversation import Message
+from rolecraft.emotions import opening
+from rolecraft.prompts import SOURCES
+from train.imagine import material
+
+_ASKED = ("{k}？", "{k}是什么？", "说说{k}。", "{k}呢？", "告诉我{k}。", "你的{k}是？")
+_TOLD = ("{v}。", "{v}", "{k}是{v}。", "{v}呀。", "{k}嘛，{v}。", "是{v}。", "我说过，{v}。")
+_ECHO = ("跟我念：{v}", "再说一遍：{v}", "照着念，{v}", "请重复“{v}”", "{v}，这句你说一次。")
+
+
+def exercises(rng: random.Random, sentences: Sequence[str]) -> Iterator[tuple[Message, ...]]:
+    """Exercises for ever; `sentences` are short plain texts."""
+    values = list(_values())
+    keys = [names["zh"] for names in FIELD_NAMES.values()]
+    while True:
+        if rng.random() < 0.35:
+            yield _echoes(rng, sentences)
+        else:
+            yield _recall(rng, keys, values, sentences)
+
+
+def _values() -> Iterator[str]:
+    for pool in material("values").values():
+        for part in pool.values() if isinstance(pool, dict) else [pool]:
+            for value in part:
+                text = value if isinstance(value, str) else value.get("name") or value["text"]
+                if len(text) <= 14:
+                    yield text
+
+
+def _recall(
+    rng: random.Random, keys: Sequence[str], values: Sequence[str], sentences: Sequence[str]
+) -> tuple[Message, ...]:
+    count = rng.randint(2, 6)
+    names = rng.sample(keys, count)
+    if rng.random() < 0.4:
+        names = [piece(rng, sentences, 2, 4) for _ in range(count)]
+    pairs = {name: _value(rng, values, sentences) for name in names}
+    lines = [f"{key}：{value}" for key, value in pairs.items()]
+    messages = [Message("system", "\n".join([SOURCES, *lines]))]
+    asked = list(pairs)
+    rng.shuffle(asked)
+    for key in asked:
+        told = rng.choice(_TOLD).format(k=key, v=pairs[key])
+        messages.append(Message("user", rng.choice(_ASKED).format(k=key)))
+        messages.append(Message("assistant", opening("中立") + told))
+    return tuple(messages)
+
+
+def _value(rng: random.Random, values: Sequence[str], sentences: Sequence[str]) -> str:
+    kind = rng.random()
+    if kind < 0.45:
+        return rng.choice(values)
+    if kind < 0.7:
+        return piece(rng, sentences, 2, 8)
+    number = rng.randint(1, 199)
+    return rng.choice(
+        (f"{number}岁", f"{number}厘米", f"{number}公斤", f"{number % 12 + 1}月{number % 28 + 1}日")
+    )
+
+
+def piece(rng: random.Random, sentences: Sequence[str], low: int, high: int) -> str:
+    """A run of `low` to `high` characters out of a sentence."""
+    sentence = rng.choice(sentences)
+    size = min(len(sentence), rng.randint(low, high))
+    start = rng.randint(0, len(sentence) - size)
+    return sentence[start : start + size]
+
+
+def _echoes(rng: random.Random, sentences: Sequence[str]) -> tuple[Message, ...]:
+    messages: list[Message] = []
+    for _ in range(rng.randint(1, 4)):
+        sentence = rng.choice(sentences)
+        if rng.random() < 0.4:
+            sentence = piece(rng, sentences, 3, 9) + piece(rng, sentences, 3, 9)
+        messages.append(Message("user", rng.choice(_ECHO).format(v=sentence)))
+        messages.append(Message("assistant", opening("中立") + sentence))
+    return tuple(messages)
