@@ -12,13 +12,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rolecraft.admission import care, clean, speaks_of_self_harm
+from rolecraft.chat import Request, Retriever, start
+from rolecraft.conversation import Conversation, Reply
+from rolecraft.emotions import LABELS
 from rolecraft.errors import RoleCraftError
 from rolecraft.settings import Settings
-
-if TYPE_CHECKING:
-    from rolecraft.conversation import Reply
 
 Command = Callable[[argparse.Namespace, Settings], int]
 
@@ -26,7 +27,8 @@ Command = Callable[[argparse.Namespace, Settings], int]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     args = make_parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("rolecraft").setLevel(logging.INFO)  # libraries' news is not the user's
     try:
         settings = Settings.from_environment()
         command: Command = args.command
@@ -45,7 +47,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     serve = _add(commands, "serve", _serve, "start the page")
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1)")
-    serve.add_argument("--port", type=int, help="port to listen on (default 7860)")
+    serve.add_argument("--port", type=_whole(1, 65535), help="port to listen on (default 7860)")
     serve.add_argument("--profile", choices=("mini", "chatglm3"))
 
     characters = commands.add_parser("characters", help="the character folders")
@@ -56,15 +58,15 @@ def make_parser() -> argparse.ArgumentParser:
     retrieve = _add(commands, "retrieve", _retrieve, "the passages a question finds")
     retrieve.add_argument("character")
     retrieve.add_argument("question")
-    retrieve.add_argument("-k", type=int, default=3)
+    retrieve.add_argument("-k", type=_whole(1, 100), default=3)
     _common(retrieve)
 
     chat = _add(commands, "chat", _chat, "talk; several TEXTs are turns")
     chat.add_argument("character")
     chat.add_argument("text", nargs="+")
     chat.add_argument("--engine")
-    chat.add_argument("--seed", type=int)
-    chat.add_argument("--emotion", help="ask for an emotion, such as 快乐")
+    chat.add_argument("--seed", type=_whole(0, 2**31 - 1))
+    chat.add_argument("--emotion", choices=LABELS, help="ask for this emotion")
     _common(chat)
 
     engines = _add(commands, "engines", _engines, "what can answer here, and what it needs")
@@ -90,6 +92,15 @@ def _add(commands: Any, name: str, command: Command, text: str) -> argparse.Argu
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--characters", type=Path, metavar="DIR")
     parser.add_argument("--json", action="store_true")
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdecimal() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {low} to {high}")
+        return int(text)
+
+    return parse
 
 
 def _with_arguments(settings: Settings, args: argparse.Namespace) -> Settings:
@@ -137,42 +148,51 @@ def _retrieve(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _chat(args: argparse.Namespace, settings: Settings) -> int:
-    from rolecraft import chat
-    from rolecraft.conversation import Conversation
     from rolecraft.services import open_catalog, open_knowledge
 
+    texts = [clean(text, settings.message_limit) for text in args.text]
     with tempfile.TemporaryDirectory(prefix="rolecraft-") as folder:
         shelf, encoder, index = open_knowledge(settings, Path(folder))
+        character = shelf.get(args.character)
         catalog = open_catalog(settings, shelf, encoder)
         name = args.engine or catalog.default
-        engine, budget, entry = catalog.open(name), catalog.budget(name), catalog.entry(name)
-        sampling = dataclasses.replace(entry.sampling, seed=args.seed)
-        character = shelf.get(args.character)
+        engine, budget = catalog.open(name), catalog.budget(name)
+        sampling = dataclasses.replace(catalog.entry(name).sampling, seed=args.seed)
         conversation = Conversation(character.id, character.greeting["zh"])
         replies = []
-        for text in args.text:
-            conversation = conversation.ask(text)
-            request = chat.Request(
-                character, conversation, engine, budget, sampling, emotion=args.emotion
-            )
-            answering = chat.start(request, index)
-            for _ in answering:
-                pass
-            replies.append(answering.reply)
-            conversation = conversation.answer(answering.reply)
+        for text in texts:
+            if speaks_of_self_harm(text):
+                reply = care("en" if text.isascii() else "zh")
+            else:
+                conversation = conversation.ask(text)
+                reply = _answer(
+                    Request(
+                        character, conversation, engine, budget, sampling, emotion=args.emotion
+                    ),
+                    index,
+                )
+                conversation = conversation.answer(reply)
+            replies.append(reply)
             if not args.json:
-                _print_turn(character.name["zh"], text, answering.reply)
+                _print_turn(character.name["zh"], text, reply)
     if args.json:
         _show([_as_json(reply) for reply in replies])
     return 0
 
 
-def _print_turn(name: str, text: str, reply: "Reply") -> None:
+def _answer(request: Request, index: Retriever) -> Reply:
+    answering = start(request, index)
+    for _ in answering:
+        pass
+    return answering.reply
+
+
+def _print_turn(name: str, text: str, reply: Reply) -> None:
     emotion = f"（{reply.emotion}）" if reply.emotion else ""
     print(f"> {text}\n{name}：{emotion}{reply.text}\n")
 
 
-def _as_json(reply: "Reply") -> dict[str, object]:
+def _as_json(reply: Reply) -> dict[str, object]:
     identity = reply.identity
     return {
         "reply": reply.text,

@@ -6,13 +6,16 @@ Knows no page and no model. Refusals are in both languages, because they are sho
 import re
 import unicodedata
 from dataclasses import dataclass
+from typing import Literal
 
 from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
+from rolecraft.conversation import Identity, Reply, Sampling
 from rolecraft.errors import InputRefused
 
+CARE_ENGINE = "care"  # the engine's name in replies that no model made
 _KEPT_CONTROLS = "\n\t"
 _MANY_BREAKS = re.compile(r"\n{3,}")
 
@@ -22,8 +25,8 @@ _SELF_HARM = re.compile(
     r"(?:不想|不愿|懒得|没力气)(?:再)?活(?:了|下去|着)|活不下去|活着(?:没|真没|也没)(?:什么)?(?:意思|意义)|"
     r"(?<![笑累饿吵热冷困])(?:我|真|好|就)想(?:去)?死(?!你|党|磕|守|心)|想死了算了|死了算了|"
     r"割腕|跳楼|吞安眠药|伤害(?:我)?自己|遗书|"
-    r"\b(?:suicide|suicidal|kill(?:ing)? myself|end(?:ing)? my life|self[- ]?harm|hurt(?:ing)? myself|"
-    r"want to die|don'?t want to live|cut(?:ting)? myself)\b",
+    r"\b(?:suicide|suicidal|kill(?:ing)? myself|end(?:ing)? my life|self[- ]?harm|"
+    r"hurt(?:ing)? myself|want to die|don'?t want to live|cut(?:ting)? myself)\b",
     re.IGNORECASE,
 )
 
@@ -55,6 +58,24 @@ def speaks_of_self_harm(text: str) -> bool:
     return bool(_SELF_HARM.search(unicodedata.normalize("NFKC", text)))
 
 
+def care(language: Literal["zh", "en"]) -> Reply:
+    """The fixed answer to a message that speaks of self-harm, as a reply that no model made."""
+    return Reply(
+        text=CARE[language],
+        emotion=None,
+        passages=(),
+        identity=Identity(CARE_ENGINE, CARE_ENGINE),
+        sampling=Sampling(),
+        seed=0,
+        prompt=(),
+        prompt_tokens=0,
+        reply_tokens=0,
+        first_token_ms=0.0,
+        total_ms=0.0,
+        finish="stop",
+    )
+
+
 def clean(text: str, limit: int) -> str:
     """The message without control characters and outer blanks.
 
@@ -71,7 +92,8 @@ def clean(text: str, limit: int) -> str:
     if len(kept) > limit:
         raise InputRefused(
             f"这条消息有 {len(kept)} 个字，一次最多 {limit} 个，请分几次说。 "
-            f"This message has {len(kept)} characters; the most is {limit}. Please send it in parts."
+            f"This message has {len(kept)} characters; the most is {limit}. "
+            "Please send it in parts."
         )
     return kept
 

@@ -11,10 +11,10 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from rolecraft.admission import CARE, clean, speaks_of_self_harm
+from rolecraft.admission import CARE_ENGINE, care, clean, speaks_of_self_harm
 from rolecraft.characters.model import Bilingual, Character
 from rolecraft.chat import Answering, Partial, Request, start
-from rolecraft.conversation import Conversation, Identity, Reply, Sampling
+from rolecraft.conversation import Conversation
 from rolecraft.errors import (
     CharacterNotFound,
     ConversationNotFound,
@@ -368,28 +368,10 @@ class Talking:
             return None
 
 
-def care(language: Language) -> Reply:
-    """The fixed answer to a message that speaks of self-harm, as a reply that no model made."""
-    return Reply(
-        text=CARE[language],
-        emotion=None,
-        passages=(),
-        identity=Identity(why.CARE_ENGINE, why.CARE_ENGINE),
-        sampling=Sampling(),
-        seed=0,
-        prompt=(),
-        prompt_tokens=0,
-        reply_tokens=0,
-        first_token_ms=0.0,
-        total_ms=0.0,
-        finish="stop",
-    )
-
-
 def _without_care(told: Conversation) -> Conversation:
     """The conversation as a model may see it: help lines are not the character's own words."""
     *before, last = told.turns
-    kept = (t for t in before if not (t.reply and t.reply.identity.engine == why.CARE_ENGINE))
+    kept = (t for t in before if not (t.reply and t.reply.identity.engine == CARE_ENGINE))
     return replace(told, turns=(*kept, last))
 
 

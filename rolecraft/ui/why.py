@@ -3,12 +3,12 @@
 Pure: a stored reply goes in, HTML comes out.
 """
 
+from rolecraft.admission import CARE_ENGINE
 from rolecraft.characters.model import field_name
 from rolecraft.conversation import Message, Passage, Reply
 from rolecraft.ui.markup import button, escape, word
 from rolecraft.ui.texts import Language, say
 
-CARE_ENGINE = "care"
 _SHORT = 10  # characters of a hash that are shown
 
 
