@@ -54,3 +54,15 @@ class ConversationNotFound(RoleCraftError):
 
 class TrainingError(RoleCraftError):
     """A training stage that cannot start or go on."""
+
+
+class RatingRefused(RoleCraftError):
+    """A rating that cannot be counted: not theirs, not shown, not ended, too late, out of range."""
+
+
+class RatingNotSaved(StoreUnavailable):
+    """The rating is not in the database yet; the form must stay filled and be sent again."""
+
+
+class ResultsError(RoleCraftError):
+    """A table, export or study that cannot be computed, read or written."""

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, column, inspect, select, table, text, update
 
 from rolecraft.errors import StoreUnavailable
-from rolecraft.store.schema import Base
+from rolecraft.store.rated_schema import METADATA
 
 SCRIPTS = Path(__file__).with_name("migrations")
 # Not Alembic's own name: a PostgreSQL database may be shared with another application.
@@ -57,7 +57,7 @@ def _version(connection: Connection, place: str) -> str | None:
         return found
     # A SQLite file is ours alone; a PostgreSQL database may be shared.
     shared = connection.dialect.name == "postgresql"
-    if strangers := tables & set(Base.metadata.tables) if shared else tables:
+    if strangers := tables & set(METADATA.tables) if shared else tables:
         raise StoreUnavailable(
             f"{place} holds tables that RoleCraft did not make: {', '.join(sorted(strangers))}. "
             "Set ROLECRAFT_DATABASE_URL to a database of its own."

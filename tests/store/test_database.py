@@ -149,6 +149,7 @@ def test_a_postgres_database_may_hold_other_tables(folder: DataFolder, postgres_
     with first.write() as session:
         session.execute(text("CREATE TABLE recipe (name TEXT)"))
         session.execute(text(f"DROP TABLE {VERSION_TABLE}"))
+        session.execute(text("DROP VIEW current_rating"))
         Base.metadata.drop_all(session.connection())
     first.close()
     second = Database.open(folder, postgres_url)

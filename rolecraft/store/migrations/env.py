@@ -5,11 +5,11 @@ Knows no address and no credentials, so the `alembic` command is of no use here.
 
 from alembic import context
 
-from rolecraft.store.schema import Base
+from rolecraft.store.rated_schema import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=METADATA,
     version_table=context.config.attributes["version_table"],
     render_as_batch=True,  # SQLite cannot alter a table in place
 )

@@ -55,19 +55,18 @@ def _create_node() -> None:
         sa.UniqueConstraint("conversation_id", "id", name="uq_node_conversation_id_id"),
         sa.UniqueConstraint("conversation_id", "number", name="uq_node_conversation_id_number"),
         sa.ForeignKeyConstraint(
-            ["conversation_id"], ["conversation.id"],
-            name="fk_node_conversation_id", ondelete="CASCADE",
+            ["conversation_id"],
+            ["conversation.id"],
+            name="fk_node_conversation_id",
+            ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
-            ["conversation_id", "parent_id"], ["node.conversation_id", "node.id"],
+            ["conversation_id", "parent_id"],
+            ["node.conversation_id", "node.id"],
             name="fk_node_conversation_id_parent_id",
         ),
         sa.CheckConstraint("role IN ('user', 'assistant')", name=op.f("ck_node_role")),
-        sa.CheckConstraint(
-            "role = 'user' OR parent_id IS NOT NULL", name=op.f("ck_node_answers")
-        ),
+        sa.CheckConstraint("role = 'user' OR parent_id IS NOT NULL", name=op.f("ck_node_answers")),
         sa.CheckConstraint("role = 'user' OR finish IS NOT NULL", name=op.f("ck_node_finish")),
     )
-    op.create_index(
-        "ix_node_conversation_id_parent_id", "node", ["conversation_id", "parent_id"]
-    )
+    op.create_index("ix_node_conversation_id_parent_id", "node", ["conversation_id", "parent_id"])
