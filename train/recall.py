@@ -12,6 +12,7 @@ from rolecraft.conversation import Message
 from rolecraft.emotions import opening
 from rolecraft.prompts import SOURCES
 from train.imagine import material
+from train.tokenizer import LEVEL_1
 
 _ASKED = ("{k}？", "{k}是什么？", "说说{k}。", "{k}呢？", "告诉我{k}。", "你的{k}是？")
 _TOLD = ("{v}。", "{v}", "{k}是{v}。", "{v}呀。", "{k}嘛，{v}。", "是{v}。", "我说过，{v}。")
@@ -23,7 +24,7 @@ def exercises(rng: random.Random, sentences: Sequence[str]) -> Iterator[tuple[Me
     values = list(_values())
     keys = [names["zh"] for names in FIELD_NAMES.values()]
     while True:
-        if rng.random() < 0.35:
+        if rng.random() < 0.5:
             yield _echoes(rng, sentences)
         else:
             yield _recall(rng, keys, values, sentences)
@@ -59,10 +60,12 @@ def _recall(
 
 def _value(rng: random.Random, values: Sequence[str], sentences: Sequence[str]) -> str:
     kind = rng.random()
-    if kind < 0.45:
+    if kind < 0.35:
         return rng.choice(values)
-    if kind < 0.7:
+    if kind < 0.55:
         return piece(rng, sentences, 2, 8)
+    if kind < 0.8:
+        return nonsense(rng, 2, 8)
     number = rng.randint(1, 199)
     return rng.choice(
         (f"{number}岁", f"{number}厘米", f"{number}公斤", f"{number % 12 + 1}月{number % 28 + 1}日")
@@ -80,9 +83,14 @@ def piece(rng: random.Random, sentences: Sequence[str], low: int, high: int) -> 
 def _echoes(rng: random.Random, sentences: Sequence[str]) -> tuple[Message, ...]:
     messages: list[Message] = []
     for _ in range(rng.randint(1, 4)):
-        sentence = rng.choice(sentences)
+        said = nonsense(rng, 3, 24)
         if rng.random() < 0.4:
-            sentence = piece(rng, sentences, 3, 9) + piece(rng, sentences, 3, 9)
-        messages.append(Message("user", rng.choice(_ECHO).format(v=sentence)))
-        messages.append(Message("assistant", opening("中立") + sentence))
+            said = "".join(rng.sample(sentences, rng.randint(1, 3)))
+        messages.append(Message("user", rng.choice(_ECHO).format(v=said)))
+        messages.append(Message("assistant", opening("中立") + said))
     return tuple(messages)
+
+
+def nonsense(rng: random.Random, low: int, high: int) -> str:
+    """Characters at random: no grammar helps to guess them, only looking does."""
+    return "".join(rng.choices(LEVEL_1, k=rng.randint(low, high)))
