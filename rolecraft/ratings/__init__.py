@@ -1,0 +1,1 @@
+"""Ratings beyond their rows: what is shown next, what the numbers say, what leaves the house."""
