@@ -1,0 +1,50 @@
+"""Imagined people: their facts are told word for word, and held-out words stay out of training."""
+
+import random
+
+from train.imagine import Imagination, imagined_talks, kept, material, talk, zodiac
+from train.recall import exercises
+
+
+def test_a_fact_is_told_from_a_passage_that_holds_it() -> None:
+    imagination = Imagination(random.Random(1))
+    for _ in range(200):
+        person, voice = imagination.person()
+        exchange = imagination.profile_exchange(person, voice)
+        assert exchange.value.rstrip("。") in exchange.reply
+        assert any(exchange.value in passage.text for passage in exchange.passages)
+        prompt = "".join(message.content for message in talk(person, [exchange])[:-1])
+        assert exchange.value[:60] in prompt
+
+
+def test_held_out_wordings_and_values_are_never_trained_on() -> None:
+    held = {w for bank in material("questions").values() for w in bank["heldout"]}
+    foods = material("values")["foods"]
+    heldout_foods = set(kept(foods, heldout=True))
+    assert not heldout_foods & set(kept(foods, heldout=False))
+    talks = imagined_talks(random.Random(2))
+    for _ in range(400):
+        asked = {m.content for m in next(talks) if m.role == "user"}
+        assert not asked & held
+
+
+def test_the_same_seed_imagines_the_same_talk() -> None:
+    first, second = (next(imagined_talks(random.Random(9))) for _ in range(2))
+    assert first == second
+
+
+def test_zodiac_changes_on_its_days() -> None:
+    assert [zodiac(1, 19), zodiac(1, 20), zodiac(5, 18), zodiac(12, 22)] == [
+        "摩羯座", "水瓶座", "金牛座", "摩羯座",
+    ]  # fmt: skip
+
+
+def test_reading_exercises_are_answered_from_above() -> None:
+    drawn = exercises(random.Random(4), ["今天的天气真好啊", "我想去北京看看长城"])
+    for _ in range(100):
+        messages = next(drawn)
+        above = ""
+        for message in messages:
+            if message.role == "assistant" and messages[0].role == "user":
+                assert message.content.removeprefix("（中立）") in above
+            above += message.content
