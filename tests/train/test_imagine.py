@@ -40,7 +40,8 @@ def test_zodiac_changes_on_its_days() -> None:
 
 
 def test_reading_exercises_are_answered_from_above() -> None:
-    drawn = exercises(random.Random(4), ["今天的天气真好啊", "我想去北京看看长城"])
+    sentences = ["今天的天气真好啊", "我想去北京看看长城", "他昨天没有来上课", "这本书是谁的"]
+    drawn = exercises(random.Random(4), sentences)
     for _ in range(100):
         messages = next(drawn)
         above = ""
