@@ -25,6 +25,8 @@ check: $(READY_DEV) ## style, types, layers, generated texts
 	$(BIN)/mypy
 	$(BIN)/python -m rolecraft characters check
 	$(BIN)/python -m rolecraft space check
+	$(BIN)/python -m benchmarks.readme --check
+	$(BIN)/python -m pytest tests/test_layers.py
 
 format: $(READY_DEV) ## format the code
 	$(BIN)/ruff check --fix .
