@@ -1,6 +1,6 @@
 """Recall@3 of retrieval on the cast's test questions that have a source passage.
 
-    python -m benchmarks.retrieval [--encoder models/mini/encoder] [--encoder BAAI/bge-small-zh-v1.5]
+    python -m benchmarks.retrieval [--encoder FOLDER_OR_HUB_ID …]
 
 A question counts as found when one of the three best passages tells of its source: the field or
 scene itself, or an answered train question about it. Test questions are in no passage.
@@ -47,7 +47,7 @@ def measure(shelf: Shelf, encoder_name: str, k: int = 3) -> dict[str, Any]:
                     misses.append([character.id, one.question, one.source])
     every = [right for rights in found.values() for right in rights]
     return {
-        "encoder": encoder_name,
+        "encoder": "mini" if Path(encoder_name).is_dir() else encoder_name,
         "questions": len(every),
         "recall_at_3": round(statistics.mean(every), 4),
         "by_kind": {kind: round(statistics.mean(rights), 4) for kind, rights in found.items()},
@@ -66,7 +66,6 @@ def main() -> None:
     shelf = read_shelf(settings.characters)
     results = [measure(shelf, name) for name in names]
     for result in results:
-        result["encoder"] = Path(result["encoder"]).name if Path(result["encoder"]).is_dir() else result["encoder"]
         line = {key: value for key, value in result.items() if key != "misses"}
         print(json.dumps(line, ensure_ascii=False))
     RESULT.parent.mkdir(parents=True, exist_ok=True)

@@ -1,3 +1,3 @@
-"""RoleCraft: talk with everyday characters, compare the models that play them, rate what they said."""
+"""RoleCraft: talk with everyday characters, compare who plays them, rate what was said."""
 
 __version__ = "0.1.0"

@@ -25,7 +25,7 @@ class Retriever(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """Everything one reply is made from. `emotion` asks for a label; None leaves it to the model."""
+    """What one reply is made from. `emotion` asks for a label; None leaves it to the model."""
 
     character: Character
     conversation: Conversation  # its last turn is the open one

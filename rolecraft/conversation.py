@@ -1,6 +1,6 @@
 """The frozen values of a talk: messages, passages, sampling, replies, turns, conversations.
 
-Knows no store, no model and no page. New values are made from old ones; nothing is changed in place.
+Knows no store, no model and no page. New values are made from old ones, none is changed in place.
 """
 
 import hashlib

@@ -1,1 +1,1 @@
-"""Rebuilds what RoleCraft talks with: tokeniser, base model, adapters and encoder, a stage a file."""
+"""Rebuilds what RoleCraft talks with, a stage a file: tokeniser, base model, adapters, encoder."""

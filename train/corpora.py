@@ -29,8 +29,7 @@ def clean(text: str) -> str:
 
 def read(path: Path) -> Iterator[dict[str, object]]:
     """The records of one corpus file, in order."""
-    opened = lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open()
-    with opened as lines:
+    with lzma.open(path) if path.suffix == ".xz" else path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             try:
                 yield json.loads(line)

@@ -218,8 +218,19 @@ def talk(
 def as_reply(exchange: Answered) -> Reply:
     """An exchange's reply in the form that the prompt of the next turn reads."""
     return Reply(
-        exchange.reply, exchange.emotion, exchange.passages, _IDENTITY, Sampling(), 0, (), 0, 0, 0.0, 0.0, "stop"
-    )  # fmt: skip
+        text=exchange.reply,
+        emotion=exchange.emotion,
+        passages=exchange.passages,
+        identity=_IDENTITY,
+        sampling=Sampling(),
+        seed=0,
+        prompt=(),
+        prompt_tokens=0,
+        reply_tokens=0,
+        first_token_ms=0.0,
+        total_ms=0.0,
+        finish="stop",
+    )
 
 
 def imagined_talks(rng: random.Random) -> Iterator[tuple[Message, ...]]:
@@ -243,8 +254,9 @@ def stream(name: str, rng: random.Random) -> Iterator[tuple[Message, ...]]:
 
 
 _SIGNS = (
-    (1, 20, "摩羯座"), (2, 19, "水瓶座"), (3, 21, "双鱼座"), (4, 20, "白羊座"), (5, 21, "金牛座"), (6, 22, "双子座"),
-    (7, 23, "巨蟹座"), (8, 23, "狮子座"), (9, 23, "处女座"), (10, 24, "天秤座"), (11, 23, "天蝎座"), (12, 22, "射手座"),
+    (1, 20, "摩羯座"), (2, 19, "水瓶座"), (3, 21, "双鱼座"), (4, 20, "白羊座"),
+    (5, 21, "金牛座"), (6, 22, "双子座"), (7, 23, "巨蟹座"), (8, 23, "狮子座"),
+    (9, 23, "处女座"), (10, 24, "天秤座"), (11, 23, "天蝎座"), (12, 22, "射手座"),
 )  # fmt: skip
 
 

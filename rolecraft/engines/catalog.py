@@ -42,7 +42,10 @@ class Catalog:
     """
 
     def __init__(
-        self, settings: Settings, path: Path = CATALOGUE, makers: Mapping[str, Callable[[EngineCard], Engine]] | None = None
+        self,
+        settings: Settings,
+        path: Path = CATALOGUE,
+        makers: Mapping[str, Callable[[EngineCard], Engine]] | None = None,
     ) -> None:
         self._settings = settings
         self._facts: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
@@ -135,7 +138,7 @@ class Catalog:
     def _remedy(self, facts: Mapping[str, Any]) -> str:
         """What has to be done before this engine can answer; "" when nothing has."""
         if facts["kind"] == "openai_compatible" and not self._settings.openai_api_key:
-            return "set OPENAI_API_KEY (and OPENAI_BASE_URL for another server) in the environment or .env."
+            return "set OPENAI_API_KEY (and OPENAI_BASE_URL for another server) in .env."
         if facts["kind"] != "local":
             return ""
         folder = self._base(facts["base"])
@@ -143,12 +146,9 @@ class Catalog:
             hub = self._facts["bases"][facts["base"]].get("hub")
             source = f"download {hub} into {folder}" if hub else f"put the weights into {folder}"
             return f"{source}; it needs {facts.get('memory', 'memory')}."
-        adapter = facts.get("adapter")
-        if (
-            adapter
-            and not (self._adapters(facts["base"]) / adapter / "adapter_config.json").exists()
-        ):
-            return f"train the adapter {adapter!r} (python -m train adapter) into {self._adapters(facts['base'])}."
+        adapter, folder = facts.get("adapter"), self._adapters(facts["base"])
+        if adapter and not (folder / adapter / "adapter_config.json").exists():
+            return f"train the adapter {adapter!r} into {folder} (python -m train adapter)."
         return ""
 
     def _make(self, entry: Entry) -> Engine:

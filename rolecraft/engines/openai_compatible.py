@@ -1,4 +1,4 @@
-"""Any server that speaks OpenAI's chat completions: OpenAI, vLLM, SGLang, Ollama, transformers serve.
+"""Any server that speaks OpenAI's chat completions: OpenAI, vLLM, SGLang, transformers serve.
 
 Knows no character. Time-outs, bounded retries with jitter and the wire format are the official
 client's; this module turns its errors into plain words and its stream into pieces.
@@ -44,7 +44,7 @@ class OpenAICompatibleEngine:
         opening: str = "",
         character: str = "",
     ) -> "RemoteGeneration":
-        """Ask the server; an `adapter` is sent as the model's name, as vLLM's multi-LoRA wants it."""
+        """Ask the server; an `adapter` is sent as the model's name, as vLLM wants it."""
         sent = [{"role": m.role, "content": m.content} for m in messages]
         if opening:
             sent.insert(-1, {"role": "system", "content": _ASKED_EMOTION.format(opening=opening)})

@@ -1,4 +1,4 @@
-"""Draws the next token of one reply: temperature, top-p, repetition, stops. Pure but for its generator.
+"""Draws the next token of one reply: temperature, top-p, repetition, stops.
 
 Knows no model: it sees one row of logits at a time and the text written so far.
 """
