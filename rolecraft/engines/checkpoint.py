@@ -188,9 +188,9 @@ def read_model(
         ) from error
     if not official and (folder / "generation_config.json").exists():
         model.generation_config = GenerationConfig.from_pretrained(folder)
-    model.config.name_or_path = str(
-        read_json(folder / "config.json").get("_name_or_path") or folder
-    )
+    # PEFT writes this name into the adapters that are trained on the model.
+    name = str(read_json(folder / "config.json").get("_name_or_path") or folder)
+    model.name_or_path = model.config.name_or_path = name
     return model
 
 

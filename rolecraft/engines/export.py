@@ -46,6 +46,8 @@ def write_native(
         model.save_pretrained(
             folder, state_dict={name: held.to(kind) for name, held in model.state_dict().items()}
         )
+    for path in folder.glob("*.safetensors"):
+        path.chmod(0o644)  # safetensors writes files that only their owner can read
     config_file = folder / "config.json"
     config = json.loads(config_file.read_text(encoding="utf-8"))
     config["dtype"] = str(kind).removeprefix("torch.")

@@ -5,6 +5,7 @@ ids come out for ordinary text. Special tokens that a visitor types are broken b
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,9 @@ def _special_texts() -> list[str]:
 
 
 def _read(source: Path) -> Any:
-    from sentencepiece import sentencepiece_model_pb2
+    from sentencepiece import sentencepiece_model_pb2 as proto
 
-    model: Any = sentencepiece_model_pb2.ModelProto()
+    model: Any = proto.ModelProto()  # type: ignore[attr-defined]
     model.ParseFromString(source.read_bytes())
     spec = model.trainer_spec
     if spec.model_type not in (spec.BPE, spec.UNIGRAM) or spec.treat_whitespace_as_suffix:
@@ -83,7 +84,7 @@ def _read(source: Path) -> Any:
 
 
 def _tokenizer(source: Path, model: Any) -> Any:
-    from tokenizers import AddedToken, Tokenizer, decoders, models
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
     spec = model.trainer_spec
     if spec.model_type == spec.BPE:
@@ -93,6 +94,7 @@ def _tokenizer(source: Path, model: Any) -> Any:
             unk_token=model.pieces[spec.unk_id].piece,
             byte_fallback=spec.byte_fallback,
             fuse_unk=True,
+            ignore_merges=True,  # a symbol of `_symbols` is a piece that no merge makes
         )
     else:
         core = models.Unigram(
@@ -101,7 +103,11 @@ def _tokenizer(source: Path, model: Any) -> Any:
             byte_fallback=spec.byte_fallback,
         )
     fast = Tokenizer(core)
-    fast.normalizer = _normalizer(model.normalizer_spec)
+    symbols = _symbols(model)
+    fast.normalizer = _normalizer(model.normalizer_spec, symbols)
+    if symbols:
+        whole = Regex("|".join(re.escape(symbol) for symbol in symbols))
+        fast.pre_tokenizer = pre_tokenizers.Split(whole, "isolated")
     steps = [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
     if model.normalizer_spec.add_dummy_prefix:
         steps.append(decoders.Strip(" ", 1, 0))
@@ -131,12 +137,22 @@ def _merges(model: Any) -> list[tuple[str, str]]:
     return [pair for *_, pair in sorted(ranked)]
 
 
-def _normalizer(spec: Any) -> Any:
+def _symbols(model: Any) -> list[str]:
+    """Pieces that SentencePiece never splits, joins or normalises; the longest is matched."""
+    kind = model.SentencePiece.USER_DEFINED
+    return sorted((piece.piece for piece in model.pieces if piece.type == kind), key=len)[::-1]
+
+
+def _normalizer(spec: Any, symbols: list[str]) -> Any:
     from tokenizers import Regex, normalizers
 
     steps: list[Any] = []
     if spec.precompiled_charsmap:
+        # Private-use characters stand for the symbols while the rest is normalised.
+        hidden = [(symbol, chr(0xE000 + i)) for i, symbol in enumerate(symbols)]
+        steps += [normalizers.Replace(symbol, mark) for symbol, mark in hidden]
         steps.append(normalizers.Precompiled(spec.precompiled_charsmap))
+        steps += [normalizers.Replace(mark, symbol) for symbol, mark in hidden]
     if spec.remove_extra_whitespaces:
         steps += [normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")]
     if spec.add_dummy_prefix:

@@ -231,7 +231,7 @@ def _native_config(
     first = next(iter(loras.values()))
     return LoraConfig(
         r=first.rank,
-        lora_alpha=first.alpha,  # type: ignore[arg-type] - PEFT takes fractions too
+        lora_alpha=first.alpha,  # type: ignore[arg-type]  # PEFT takes fractions too
         rank_pattern={n: lora.rank for n, lora in loras.items() if lora.rank != first.rank},
         alpha_pattern={n: lora.alpha for n, lora in loras.items() if lora.alpha != first.alpha},
         target_modules=leaves if everywhere else sorted(loras),
