@@ -103,7 +103,10 @@ def run(config: Config) -> Path:
             saved = time.monotonic()
     seconds = spent + time.monotonic() - begun
     _save(work / CHECKPOINT, model, optimizer, config.max_steps, seconds)
-    state = {name: value.half() for name, value in get_peft_model_state_dict(model).items()}
+    state = {
+        name: value.half()
+        for name, value in get_peft_model_state_dict(model, save_embedding_layers=False).items()
+    }
     return _write(config, lora, state, losses, seconds)
 
 
@@ -120,7 +123,7 @@ def _save(path: Path, model: Any, optimizer: Any, step: int, seconds: float) -> 
     from peft import get_peft_model_state_dict
 
     state = {
-        "lora": get_peft_model_state_dict(model),
+        "lora": get_peft_model_state_dict(model, save_embedding_layers=False),
         "optimizer": optimizer.state_dict(),
         "step": step,
         "seconds": seconds,

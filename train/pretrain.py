@@ -167,7 +167,7 @@ class Gradients:
     def _work(self, replica: Any, waiting: Iterator[Rows], learnt: int) -> float:
         total = 0.0
         for rows in waiting:
-            loss = summed_loss(replica, rows) / learnt
+            loss = summed_loss(replica, rows) / max(1, learnt)
             loss.backward()
             total += loss.item()
         return total
