@@ -1,0 +1,59 @@
+"""`python -m rolecraft results data`: numbers and pictures of the characters, docs/cast.md."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rolecraft.settings import Settings
+
+
+def register(results: Any) -> None:
+    """Add `data` to the commands of `results`."""
+    text = "the characters' data: Table 1, style test, pictures"
+    data = results.add_parser("data", help=text, description=text)
+    data.set_defaults(command=_data)
+    data.add_argument("--out", type=Path, metavar="DIR", help="save the pictures there")
+    data.add_argument("--docs", type=Path, metavar="DIR", help="write DIR/cast.md and its images")
+    data.add_argument(
+        "--check", action="store_true", help="write nothing: say what is stale in DIR"
+    )
+    data.add_argument("--characters", type=Path, metavar="DIR")
+    data.add_argument("--json", action="store_true")
+
+
+def _data(args: argparse.Namespace, settings: Settings) -> int:
+    from rolecraft.characters import read_shelf
+    from rolecraft.evaluation import cast_page, pictures
+
+    results = cast_page.read_results(read_shelf(settings.characters))
+    if args.check:
+        return _check(cast_page.stale(results, args.docs or Path("docs")), args.json)
+    notes: list[str] = []
+    if args.docs:
+        notes += cast_page.write_docs(results, args.docs)
+    if args.out:
+        pictures.save_pages(results.pictures, args.out)
+        notes += pictures.save_images(results.pictures, args.out)
+    for note in dict.fromkeys(notes):
+        print(note, file=sys.stderr)
+    if args.json:
+        _show({**results.dataset.as_json(), "style": results.style.as_json()})
+    else:
+        print(cast_page.table_text(results))
+    return 0
+
+
+def _check(stale: list[str], as_json: bool) -> int:
+    from rolecraft.evaluation.cast_page import COMMAND
+
+    if as_json:
+        _show({"stale": stale, "ok": not stale})
+    else:
+        print("\n".join([*stale, f"Run {COMMAND}."]) if stale else "docs/cast.md is fresh.")
+    return 1 if stale else 0
+
+
+def _show(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
