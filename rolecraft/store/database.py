@@ -80,6 +80,23 @@ class Database:
         ):
             yield session
 
+    @contextmanager
+    def undone(self) -> Iterator["Database"]:
+        """A database whose changes are all undone at the end: it proves that they could be made.
+
+        Raises `StoreUnavailable`. Nobody else writes meanwhile.
+        """
+        with (
+            self._explained(),
+            self._my_turn(),
+            self._writing.connect() as connection,
+            connection.begin() as whole,
+        ):
+            try:
+                yield _Rehearsal(connection, self.place)
+            finally:
+                whole.rollback()
+
     def erase_traces(self) -> None:
         """Empty SQLite's log, where deleted text would stay until it is written over.
 
@@ -122,6 +139,27 @@ class Database:
             if sentence := explain(error, self.place):
                 raise StoreUnavailable(sentence) from error
             raise
+
+
+class _Rehearsal(Database):
+    """A database inside one transaction of another, which ends it."""
+
+    def __init__(self, connection: Connection, place: str) -> None:
+        super().__init__(connection.engine, place, patience_ms=0)
+        self._connection = connection
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        joined = Session(
+            self._connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
+        )
+        with joined as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        with self.write() as session:
+            yield session
 
 
 def _address(folder: DataFolder, url: str | None) -> URL:

@@ -19,7 +19,7 @@ LOCK_NAME = "rolecraft.lock"
 class DataFolder:
     """A data folder that this process owns until `release`, or until it ends in any way."""
 
-    def __init__(self, path: Path, lock: int) -> None:
+    def __init__(self, path: Path, lock: int | None) -> None:
         self.path = path
         self._lock: int | None = lock
 
@@ -47,6 +47,17 @@ class DataFolder:
                 raise DataFolderBusy(_busy(path, owner)) from None
             raise _unusable(path, error) from error
         return cls(path, lock)
+
+    @classmethod
+    def visit(cls, path: Path) -> "DataFolder":
+        """The folder beside the process that owns it, when there is one; else owned as by `claim`.
+
+        For commands that only use the database, whose own locks keep two writers apart.
+        """
+        try:
+            return cls.claim(path)
+        except DataFolderBusy:
+            return cls(path.absolute(), None)
 
     def release(self) -> None:
         """Give the folder back; harmless when it was given back before."""

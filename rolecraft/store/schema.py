@@ -70,9 +70,7 @@ class NodeRow(Base):
         UniqueConstraint("conversation_id", "id"),
         UniqueConstraint("conversation_id", "number"),
         # with the conversation in the key, a parent in another conversation is impossible
-        ForeignKeyConstraint(
-            ["conversation_id", "parent_id"], ["node.conversation_id", "node.id"]
-        ),
+        ForeignKeyConstraint(["conversation_id", "parent_id"], ["node.conversation_id", "node.id"]),
         Index(None, "conversation_id", "parent_id"),
         CheckConstraint("role IN ('user', 'assistant')", name="role"),
         CheckConstraint("role = 'user' OR parent_id IS NOT NULL", name="answers"),

@@ -17,6 +17,7 @@ from rolecraft.conversation import Identity, Message, Passage, Reply, Sampling
 from rolecraft.store.conversations import Conversations
 from rolecraft.store.database import Database
 from rolecraft.store.folder import DataFolder
+from tests.rating_kit import Kit
 
 REASON = (
     "PostgreSQL: set ROLECRAFT_TEST_POSTGRES_URL, or put initdb and pg_ctl on PATH "
@@ -134,3 +135,9 @@ def make_reply() -> Callable[..., Reply]:
         return Reply(**{**fields, **changes})  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def kit(database: Database, make_reply: Callable[..., Reply]) -> Kit:
+    """Stores of ratings over the database, with a clock that the test moves."""
+    return Kit(database, make_reply)

@@ -379,7 +379,9 @@ def test_the_json_holds_every_branch_and_what_made_the_replies(talk: Talk) -> No
     first, second = talk.answer("一", asked), talk.answer("二", asked, finish="user_stop")
     found = json.loads(talk.store.export_json("v", talk.id))
     assert (found["format"], found["character"], found["greeting"]) == (
-        "rolecraft.conversation/1", "zhou-xiaobei", "来啦？",
+        "rolecraft.conversation/1",
+        "zhou-xiaobei",
+        "来啦？",
     )
     said = found["messages"]
     assert [each["id"] for each in said] == [asked.id, first.id, second.id]

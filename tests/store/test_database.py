@@ -329,9 +329,7 @@ def test_a_log_that_cannot_be_emptied_is_only_noted(
 # --- many threads, sudden death
 
 
-def test_sixteen_threads_lose_nothing(
-    database: Database, make_reply: Callable[..., Reply]
-) -> None:
+def test_sixteen_threads_lose_nothing(database: Database, make_reply: Callable[..., Reply]) -> None:
     talks = Conversations(database)
     shared = talks.create("v", "zhou-xiaobei")
     rounds = 6
@@ -373,7 +371,9 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     data = tmp_path / "data"
     for _ in range(2):
         writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(data)], stdout=subprocess.PIPE, text=True,
+            [sys.executable, "-c", WRITER, str(data)],
+            stdout=subprocess.PIPE,
+            text=True,
             cwd=Path(__file__).parents[2],
         )
         assert writer.stdout is not None
@@ -399,7 +399,9 @@ def test_a_second_claim_names_the_process_and_the_cure(folder: DataFolder) -> No
     ask = "import sys; from pathlib import Path; from rolecraft.store.folder import DataFolder; "
     second = subprocess.run(
         [sys.executable, "-c", ask + "DataFolder.claim(Path(sys.argv[1]))", str(folder.path)],
-        capture_output=True, text=True, cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
     )
     assert second.returncode == 1
     last = second.stderr.strip().splitlines()[-1]

@@ -1,5 +1,7 @@
 """Raters, what they were shown, and what they said of it."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -21,7 +23,7 @@ def _ms(name: str, *, needed: bool = True) -> sa.Column[int]:
     return sa.Column(name, sa.BigInteger, nullable=not needed)
 
 
-def _is(name: str, kind: sa.types.TypeEngine[object] = sa.Text()) -> sa.Column[object]:  # noqa: B008
+def _is(name: str, kind: Any = sa.Text) -> sa.Column[Any]:
     return sa.Column(name, kind, nullable=False)
 
 
