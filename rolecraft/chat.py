@@ -10,7 +10,7 @@ from typing import Protocol
 
 from rolecraft.characters.model import Character
 from rolecraft.conversation import Budget, Conversation, Finish, Message, Passage, Reply, Sampling
-from rolecraft.emotions import LONGEST_LABEL, opening, split_opening
+from rolecraft.emotions import may_become_label, opening, split_opening
 from rolecraft.engines.base import Engine, Generation
 from rolecraft.prompts import render
 
@@ -93,7 +93,7 @@ class Answering:
                 if self._first is None:
                     self._first = self._clock()
                 self._raw += piece
-                if not self._label_may_come():
+                if not may_become_label(self._raw):
                     yield self._partial()
             self._finish = self._generation.finish
         except GeneratorExit:
@@ -109,15 +109,6 @@ class Answering:
     def cancel(self) -> None:
         """Stop the model; iteration ends with what was written."""
         self._generation.cancel()
-
-    def _label_may_come(self) -> bool:
-        """Whether what was written may still be the beginning of a label in brackets."""
-        text = self._raw.lstrip()
-        return (
-            text[:1] in ("", "（", "(")
-            and len(text) < LONGEST_LABEL
-            and not text.endswith(("）", ")"))
-        )
 
     def _partial(self) -> Partial:
         emotion, text = split_opening(self._raw)

@@ -51,3 +51,13 @@ def split_opening(text: str) -> tuple[str | None, str]:
     if found and found.group(1) in BY_ZH:
         return found.group(1), text[found.end() :]
     return None, text
+
+
+def may_become_label(text: str) -> bool:
+    """Whether what was written so far may still be the beginning of a label in brackets."""
+    begun = text.lstrip()
+    return (
+        begun[:1] in ("", "（", "(")
+        and len(begun) < LONGEST_LABEL
+        and not begun.endswith(("）", ")"))
+    )

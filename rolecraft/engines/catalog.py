@@ -5,6 +5,7 @@ An adapter that training leaves in `<models>/<base>/adapters/` is listed by itse
 """
 
 import difflib
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +21,15 @@ from rolecraft.settings import Settings
 
 DEFAULT = {"mini": "rolecraft-mini", "chatglm3": "rolecraft-glm"}
 CATALOGUE = Path(__file__).with_name("catalog.yaml")
+
+_ADAPTER_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_BASE_KEYS = {
+    "folder", "hub", "dtype", "device", "quantization", "threads", "block", "cached_tokens",
+}  # fmt: skip
+_ENGINE_KEYS = {
+    "kind", "base", "adapter", "model", "budget", "profile", "memory", "licence",
+    "emotion_in_prompt", "sampling", "summary", "hidden",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,10 +69,10 @@ class Catalog:
     def default(self) -> str:
         """The engine a visitor meets first: the profile's own, or the first that can answer."""
         wanted = DEFAULT[self._settings.profile]
-        if self.entries[wanted].card.available:
-            return wanted
-        shown = [e for e in self.entries.values() if e.card.available and not e.hidden]
-        return shown[0].card.name if shown else wanted
+        shown = [e.card for e in self.entries.values() if e.card.available and not e.hidden]
+        of_profile = [card for card in shown if card.profile == self._settings.profile]
+        names = [card.name for card in (*of_profile, *shown)]
+        return wanted if wanted in names or not names else names[0]
 
     def entry(self, name: str) -> Entry:
         """The entry of this name, or EngineNotFound with the nearest ones."""
@@ -88,30 +98,35 @@ class Catalog:
         return replace(entry.budget, count=count) if count else entry.budget
 
     def _read(self) -> Iterator[Entry]:
-        for name, facts in self._facts["engines"].items():
+        engines = self._facts["engines"]
+        for name, facts in engines.items():
             yield self._entry(name, facts)
         for base in self._facts["bases"]:
-            listed = {facts.get("adapter") for facts in self._facts["engines"].values()}
-            pattern = self._facts["engines"][f"{base}-base" if base == "mini" else base]
-            for folder in sorted(self._adapters(base).glob("*/adapter_config.json")):
-                adapter = folder.parent.name
-                if adapter not in listed:
-                    facts = pattern | {"adapter": adapter, "emotion_in_prompt": False}
-                    facts["summary"] = {
-                        "zh": f"{base} 加 LoRA「{adapter}」。",
-                        "en": f"{base} with the LoRA {adapter}.",
-                    }
-                    yield self._entry(f"{base}-{adapter}", facts)
+            ours = [facts for facts in engines.values() if facts.get("base") == base]
+            plain = [facts for facts in ours if "adapter" not in facts]
+            listed = {facts.get("adapter") for facts in ours}
+            for adapter in self._trained(base):
+                if adapter not in listed and ours:
+                    name = adapter if adapter.startswith(f"{base}-") else f"{base}-{adapter}"
+                    name = f"{name}-adapter" if name in engines else name
+                    yield self._entry(name, _with_adapter((plain or ours)[0], base, adapter))
 
     def _entry(self, name: str, facts: Mapping[str, Any]) -> Entry:
-        budgets = self._facts["budgets"]
-        budget = Budget(**budgets[facts.get("budget", "large")])
         emotion = bool(facts.get("emotion_in_prompt"))
-        remedy = self._remedy(facts)
+        try:
+            budget = Budget(**self._facts["budgets"][facts.get("budget", "large")])
+            sampling = Sampling(**facts.get("sampling", {}))
+            summary, kind = facts["summary"], facts["kind"]
+            remedy = self._remedy(facts)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigurationError(
+                f"{self._path}: the engine {name} cannot be used ({error!r}). Compare it with the "
+                f"others; its keys are {', '.join(sorted(_ENGINE_KEYS))}."
+            ) from error
         card = EngineCard(
             name=name,
-            kind=facts["kind"],
-            summary=facts["summary"],
+            kind=kind,
+            summary=summary,
             profile=facts.get("profile", ""),
             memory=facts.get("memory", ""),
             licence=facts.get("licence", ""),
@@ -122,7 +137,7 @@ class Catalog:
         return Entry(
             card,
             replace(budget, emotion_rule=emotion),
-            Sampling(**facts.get("sampling", {})),
+            sampling,
             facts.get("adapter"),
             facts.get("base", ""),
             facts.get("model", name),
@@ -135,20 +150,37 @@ class Catalog:
     def _adapters(self, base: str) -> Path:
         return self._base(base) / "adapters"
 
+    def _trained(self, base: str) -> list[str]:
+        """The adapters that lie beside a base."""
+        found = self._adapters(base).glob("*/adapter_config.json")
+        return sorted(path.parent.name for path in found)
+
     def _remedy(self, facts: Mapping[str, Any]) -> str:
         """What has to be done before this engine can answer; "" when nothing has."""
         if facts["kind"] == "openai_compatible" and not self._settings.openai_api_key:
-            return "set OPENAI_API_KEY (and OPENAI_BASE_URL for another server) in .env."
+            return (
+                "set OPENAI_API_KEY in the environment or .env, and OPENAI_BASE_URL for another "
+                "server; where that wants no key, any word will do."
+            )
         if facts["kind"] != "local":
             return ""
-        folder = self._base(facts["base"])
-        if not (folder / "config.json").exists():
-            hub = self._facts["bases"][facts["base"]].get("hub")
+        return self._remedy_of_weights(facts["base"], facts.get("adapter"), facts.get("memory"))
+
+    def _remedy_of_weights(self, base: str, adapter: str | None, memory: str | None) -> str:
+        folder = self._base(base)
+        if not _holds_weights(folder, "config.json"):
+            hub = self._facts["bases"][base].get("hub")
             source = f"download {hub} into {folder}" if hub else f"put the weights into {folder}"
-            return f"{source}; it needs {facts.get('memory', 'memory')}."
-        adapter, folder = facts.get("adapter"), self._adapters(facts["base"])
-        if adapter and not (folder / adapter / "adapter_config.json").exists():
-            return f"train the adapter {adapter!r} into {folder} (python -m train adapter)."
+            return f"{source}; it needs {memory or 'memory'}."
+        if adapter is None:
+            return ""
+        if not _ADAPTER_NAME.fullmatch(adapter):
+            return f"rename {self._adapters(base) / adapter}: letters, digits, - and _ only."
+        if not _holds_weights(self._adapters(base) / adapter, "adapter_config.json"):
+            return (
+                f"train the adapter {adapter!r} (python -m train adapter) into "
+                f"{self._adapters(base)}."
+            )
         return ""
 
     def _make(self, entry: Entry) -> Engine:
@@ -177,19 +209,51 @@ class Catalog:
         )
 
     def _worker(self, base: str) -> Any:
-        from rolecraft.engines.local import LocalModel, Worker
+        from rolecraft.engines.local import Worker
+        from rolecraft.engines.turns import LocalModel
 
         if base not in self._workers:
             facts = self._facts["bases"][base]
-            folders = sorted(self._adapters(base).glob("*/adapter_config.json"))
+            options = {key: value for key, value in facts.items() if key not in ("folder", "hub")}
             model = LocalModel(
                 base=str(self._base(base)),
-                adapters={folder.parent.name: str(folder.parent) for folder in folders},
-                dtype=facts["dtype"],
-                device=facts["device"],
-                quantization=facts.get("quantization"),
-                cached_tokens=facts["cached_tokens"],
+                adapters={name: str(self._adapters(base) / name) for name in self._trained(base)},
                 max_queue=self._settings.max_queue,
+                **options,
             )
             self._workers[base] = Worker(model)
         return self._workers[base]
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    """The catalogue as it is written. Raises ConfigurationError naming what cannot be used."""
+    try:
+        facts = yaml.safe_load(path.read_text("utf-8"))
+        parts = {part: facts[part].items() for part in ("bases", "budgets", "engines")}
+    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
+        raise ConfigurationError(
+            f"{path} cannot be read ({error}). It needs bases, budgets and engines."
+        ) from error
+    for part, keys in (("bases", _BASE_KEYS), ("engines", _ENGINE_KEYS)):
+        for name, given in parts[part]:
+            unknown = sorted(set(given) - keys)
+            if unknown:
+                raise ConfigurationError(
+                    f"{path}: {part}, {name} has the unknown key {unknown[0]!r}. "
+                    f"Known: {', '.join(sorted(keys))}."
+                )
+    return dict(facts)
+
+
+def _with_adapter(facts: Mapping[str, Any], base: str, adapter: str) -> dict[str, Any]:
+    """The facts of an engine whose adapter no one has described."""
+    summary = {
+        "zh": f"{base} 加 LoRA「{adapter}」。",
+        "en": f"{base} with the LoRA {adapter}.",
+    }
+    own = {"adapter": adapter, "emotion_in_prompt": False, "hidden": False, "summary": summary}
+    return {**facts, **own}
+
+
+def _holds_weights(folder: Path, config: str) -> bool:
+    return (folder / config).is_file() and any(folder.glob("*.safetensors"))

@@ -3,13 +3,17 @@
 Knows no model. It keeps the whole protocol: pieces, cancel, counts, failures half-way.
 """
 
+import random
 import threading
-import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 from rolecraft.conversation import Finish, Identity, Message, Sampling
+from rolecraft.emotions import split_opening
 from rolecraft.engines.base import EngineCard
 from rolecraft.errors import EngineFailed
+
+_REMEMBERED = 100  # prompts that a test may look at
 
 
 class ScriptedGeneration:
@@ -59,7 +63,8 @@ class ScriptedEngine:
         self._pause_s = pause_s
         self._fail_after = fail_after
         self._spoken = 0
-        self.prompts: list[tuple[Message, ...]] = []
+        self._lock = threading.Lock()
+        self.prompts: deque[tuple[Message, ...]] = deque(maxlen=_REMEMBERED)
 
     def stream(
         self,
@@ -70,14 +75,15 @@ class ScriptedEngine:
         character: str = "",
     ) -> ScriptedGeneration:
         """The next reply of the script."""
-        self.prompts.append(tuple(messages))
-        text = messages[-1].content
-        if self._replies:
-            text = self._replies[self._spoken % len(self._replies)]
-        self._spoken += 1
-        if opening and text.startswith(opening):
-            text = text[len(opening) :]
-        seed = sampling.seed if sampling.seed is not None else int(time.time())
+        with self._lock:
+            self.prompts.append(tuple(messages))
+            text = messages[-1].content
+            if self._replies:
+                text = self._replies[self._spoken % len(self._replies)]
+            self._spoken += 1
+        if opening:
+            text = split_opening(text)[1]
+        seed = sampling.seed if sampling.seed is not None else random.getrandbits(31)
         generation = ScriptedGeneration(self.card.name, text, seed, self._pause_s, self._fail_after)
         generation.prompt_tokens = sum(len(message.content) for message in messages)
         return generation

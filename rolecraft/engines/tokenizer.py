@@ -132,6 +132,14 @@ class IncrementalDecoder:
         found = self._table[index] if 0 <= index < len(self._table) else b""
         return self._trim(self._utf8.decode(found))
 
+    def peek(self, index: int) -> str:
+        """What `push` would return, without taking the id."""
+        utf8, started = self._utf8.getstate(), self._started
+        text = self.push(index)
+        self._utf8.setstate(utf8)
+        self._started = started
+        return text
+
     def flush(self) -> str:
         """What is left at the end: `\ufffd` for a character that never became whole."""
         return self._trim(self._utf8.decode(b"", final=True))

@@ -95,14 +95,15 @@ class WrittenEngine:
     def _choose(
         self, answers: Sequence[Written], scores: Any, wanted: str, rng: random.Random
     ) -> Written:
-        places = range(len(answers))
+        places = list(range(len(answers)))
         if wanted:
             same = [place for place in places if label(answers[place].emotion) == wanted]
-            places = same or places  # type: ignore[assignment]
+            places = same or places
         best = max(places, key=lambda place: float(scores[place]))
         if float(scores[best]) >= NEAR:
             return answers[best]
         evasions = [answers[place] for place in places if answers[place].evasion]
+        evasions = evasions or [answer for answer in answers if answer.evasion]
         return rng.choice(evasions) if evasions else answers[best]
 
     def _of(self, character: str) -> tuple[Sequence[Written], Any]:
