@@ -34,16 +34,25 @@ def shared_runs(
     """The positions in `texts` that share a run of `n` bare characters with the corpus, with the
     first such run.
 
-    The corpus is streamed: only the runs of `texts` are kept in memory.
+    The corpus is streamed: only the runs of `texts` are kept in memory. Every run of `n` holds one
+    half run that starts at a multiple of `step`, so most of the corpus is passed over.
     """
+    half = (n + 1) // 2
+    step = n - half + 1
+    halves: set[str] = set()
     owners: dict[str, list[int]] = {}
     for position, text in enumerate(texts):
         for run in runs(text, n):
             owners.setdefault(run, []).append(position)
+            halves.update(runs(run, half))
     found: dict[int, str] = {}
     for text in corpus_texts:
         letters = bare(text)
-        for start in range(len(letters) - n + 1):
-            for position in owners.get(letters[start : start + n], ()):
-                found.setdefault(position, letters[start : start + n])
+        for middle in range(0, len(letters) - half + 1, step):
+            if letters[middle : middle + half] not in halves:
+                continue
+            for start in range(max(0, middle - (n - half)), middle + 1):
+                run = letters[start : start + n]
+                for position in owners.get(run, ()):
+                    found.setdefault(position, run)
     return sorted(found.items())

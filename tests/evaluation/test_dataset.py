@@ -50,7 +50,7 @@ def test_a_signature_is_of_their_own_lines() -> None:
 
 
 def test_an_object_is_the_head_of_the_phrase_after_the_verb() -> None:
-    found = verb_objects(["你最喜欢什么颜色？", "你喜欢什么颜色", "妈妈修过邻居的洗衣机吗？"])
+    found = verb_objects(["你最喜欢什么颜色？", "你喜欢什么颜色", "妈妈修过爷爷的洗衣机吗？"])
     assert list(found) == ["喜欢", "修"]
     assert found["喜欢"] == {"颜色": 2}
     assert list(found["修"]) == ["洗衣机"]
