@@ -35,19 +35,25 @@ ROWS = {
     "rolecraft.services": 5,
     "rolecraft.evaluation": 5,
     "rolecraft.ratings.agreement": 5,
+    "rolecraft.ratings.board": 5,
+    "rolecraft.ratings.exports": 5,
     "rolecraft.ratings.means": 5,
     "rolecraft.ratings.preference": 5,
+    "rolecraft.ratings.report": 5,
+    "rolecraft.ratings.selection": 5,
     "rolecraft.ratings.statistics": 5,
+    "rolecraft.ratings.training": 5,
     "rolecraft.ui": 6,
     "rolecraft.api": 6,
     "rolecraft.hosting": 7,
+    "rolecraft.cli": 7,
     "rolecraft.__main__": 7,
     "app": 7,
 }
 # Rooms of several modules that share no folder of their own.
 TOGETHER = (
-    {"rolecraft.hosting", "rolecraft.__main__", "app"},
-    {f"rolecraft.ratings.{name}" for name in ("agreement", "means", "preference", "statistics")},
+    {"rolecraft.hosting", "rolecraft.cli", "rolecraft.__main__", "app"},
+    {room for room in ROWS if room.startswith("rolecraft.ratings.")},
 )
 HEAVY = (
     "torch", "transformers", "peft", "FlagEmbedding", "chromadb", "openai", "gradio",

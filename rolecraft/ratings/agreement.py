@@ -135,7 +135,7 @@ def correlations(values: Floats) -> Floats | None:
     if len(full) < 3 or full.shape[1] < 2 or (full.std(axis=0) == 0).any():
         return None
     ranks = np.apply_along_axis(stats.rankdata, 0, full)
-    return np.corrcoef(ranks, rowvar=False)
+    return np.asarray(np.corrcoef(ranks, rowvar=False), dtype=np.float64)
 
 
 def _pairs(counts: NDArray[np.int64]) -> tuple[float | None, float | None]:

@@ -214,7 +214,7 @@ def _fit(counts: Any, pairs: Sequence[tuple[int, int]], arms: int) -> Floats:
     )
     elo = np.full(arms, np.nan)
     elo[np.asarray(found.scores.index, dtype=np.int64)] = ELO * np.log(found.scores.to_numpy())
-    return elo - np.nanmean(elo)
+    return np.asarray(elo - np.nanmean(elo), dtype=np.float64)
 
 
 def _glm(won: Floats, design: Floats, rater: Codes) -> Any:

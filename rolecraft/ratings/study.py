@@ -62,7 +62,9 @@ class Plan:
             raise ResultsError(
                 f"A study's plan has no {', '.join(strange)}. Known: {', '.join(sorted(known))}."
             )
-        tuples = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        tuples: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in values.items()
+        }
         return cls(**tuples)
 
     def as_dict(self) -> dict[str, Any]:
@@ -140,10 +142,8 @@ def next_item(
         _Urn("repeat", [i for i in items if i.id in due], plan.repeats),
     ]
     urns = [replace(urn, owed=_owed(urn, plan, own, kinds)) for urn in urns]
-    drawn, chance = _draw(urns, left, rng)
-    if drawn is None:
-        drawn = "target", [i for i in fresh if i.kind == "target" and not i.shared]
-    why, choices = drawn
+    plain = [i for i in fresh if i.kind == "target" and not i.shared]
+    why, choices, chance = _draw(urns, plain, left, rng)
     if not choices:  # the urn that was drawn, or all that is plain, is empty: take what is left
         rest = [i for i in fresh if i.kind == "target"] or fresh
         why, choices, chance = "target", rest, 1.0
@@ -242,16 +242,16 @@ def _due(plan: Plan, rated: Sequence[Past], now: int) -> list[Past]:
 
 
 def _draw(
-    urns: Sequence[_Urn], left: int, rng: random.Random
-) -> tuple[tuple[Why, list[Item]] | None, float]:
+    urns: Sequence[_Urn], plain: list[Item], left: int, rng: random.Random
+) -> tuple[Why, list[Item], float]:
     """Draw a sort of item so that what is owed is spread over the places that are left."""
     point, used = rng.random() * left, 0.0
     for urn in urns:
         if urn.choices and urn.owed > 0:
             used += min(urn.owed, left)
             if point < used:
-                return (urn.why, urn.choices), min(urn.owed / left, 1.0)
-    return None, max(1 - used / left, 1e-9)
+                return urn.why, urn.choices, min(urn.owed / left, 1.0)
+    return "target", plain, max(1 - used / left, 1e-9)
 
 
 def _neediest(plan: Plan, choices: Sequence[Item]) -> list[Item]:

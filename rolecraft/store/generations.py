@@ -138,6 +138,7 @@ class Generations:
             query = select(GenerationRow.id).where(
                 GenerationRow.turn_id == turn, GenerationRow.whole_sha256 == reply.sha256,
                 GenerationRow.source == source,
+                GenerationRow.model_rev_id == self._model(session, arm, reply),
             )  # fmt: skip
             if found := session.scalar(query):
                 return found

@@ -360,18 +360,18 @@ def test_swapped_weights_are_another_arm(kit: Kit, make_reply: Callable[..., Rep
 def test_a_reply_keeps_all_that_made_it(kit: Kit, make_reply: Callable[..., Reply]) -> None:
     turn = kit.turn("你是什么模型？")
     reply = make_reply("作为一个人工智能，我是ChatGLM。（笑）\0")
-    kit.generations.record(turn, Arm("a", conditions="retrieval=off"), reply)
-    assert kit.generations.record(turn, Arm("a"), reply)  # the very same is entered once
+    arm = Arm("a", conditions="retrieval=off")
+    first = kit.generations.record(turn, arm, reply)
+    assert kit.generations.record(turn, arm, reply) == first  # the very same is entered once
+    assert kit.generations.record(turn, Arm("a"), reply) != first
     with kit.database.read() as session:
-        row = session.scalars(select(GenerationRow)).one()
-        asked = session.scalars(select(TurnRow.moderation_json)).one()
-    assert row.whole_sha256 == reply.sha256
-    assert '"models": ["chatglm"]' in row.leak_json
-    assert '"actions": 1' in row.style_json
-    assert row.seed == 7
-    assert "喜欢钓鱼" in row.retrieval_json
-    assert "deanonymise" in asked
-    trace = kit.shown.trace(row.id)
+        row = session.get_one(GenerationRow, first)
+        assert row.whole_sha256 == reply.sha256
+        assert '"models": ["chatglm"]' in row.leak_json
+        assert '"actions": 1' in row.style_json
+        assert "喜欢钓鱼" in row.retrieval_json
+        assert "deanonymise" in session.get_one(TurnRow, turn).moderation_json
+    trace = kit.shown.trace(first)
     assert (trace["whole_sha256"], trace["seed"]) == (reply.sha256, 7)
     assert trace["prompt"][0]["content"] == reply.prompt[0].content
     assert trace["model"]["conditions"] == "retrieval=off"

@@ -1,0 +1,40 @@
+"""Engines ready to answer single conversations, for commands that fill the bank of replies."""
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rolecraft import chat
+from rolecraft.characters import Character, Shelf
+from rolecraft.conversation import Conversation, Reply
+from rolecraft.services import open_catalog, open_knowledge
+from rolecraft.settings import Settings
+
+Ask = Callable[[Character, Conversation], Reply]
+
+
+@contextmanager
+def asker(settings: Settings, seed: int) -> Iterator[tuple[Shelf, Callable[[str], Ask]]]:
+    """The shelf, and a function that turns the name of an engine into something to ask."""
+    # A folder of its own: the page may hold the data folder at the same time.
+    with tempfile.TemporaryDirectory(prefix="rolecraft-") as folder:
+        shelf, encoder, index = open_knowledge(settings, Path(folder))
+        index.refresh(shelf.characters)
+        catalog = open_catalog(settings, shelf, encoder)
+
+        def ready(name: str) -> Ask:
+            engine, budget, entry = catalog.open(name), catalog.budget(name), catalog.entry(name)
+            sampling = dataclasses.replace(entry.sampling, seed=seed)
+
+            def ask(character: Character, conversation: Conversation) -> Reply:
+                request = chat.Request(character, conversation, engine, budget, sampling)
+                answering = chat.start(request, index)
+                for _ in answering:
+                    pass
+                return answering.reply
+
+            return ask
+
+        yield shelf, ready

@@ -1,0 +1,256 @@
+"""`python -m rolecraft ratings …` and `results human | replay`: ratings in, out and summed up.
+
+All of it works beside a running page: the database's own locks keep the two apart.
+"""
+
+import argparse
+import json
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rolecraft import __version__
+from rolecraft.errors import ResultsError
+from rolecraft.settings import Settings
+
+if TYPE_CHECKING:
+    from rolecraft.ratings.desk import Desk
+    from rolecraft.store.database import Database
+
+Command = Callable[[argparse.Namespace, Settings], int]
+
+
+def register(commands: Any, results: Any) -> None:
+    """Add `ratings …` to the commands and `human`, `replay` to those of `results`."""
+    ratings = commands.add_parser("ratings", help="what people said of the replies")
+    kinds = ratings.add_subparsers(required=True, metavar="KIND")
+    export = _add(kinds, "export", _export, "write every rating to OUT.csv, .jsonl or .parquet")
+    export.add_argument("out", type=Path, metavar="OUT")
+    export.add_argument("--published", action="store_true", help="only with consent to publish")
+    _spec_arguments(export)
+    _add(kinds, "summary", _summary, "how many of what there is")
+    _add(kinds, "verify", _verify, "check the chain, the hashes, the triggers and the file")
+    imported = _add(kinds, "import-replies", _import, "replies of arms that run elsewhere")
+    imported.add_argument("file", type=Path, metavar="FILE.jsonl")
+    answers = _add(kinds, "answer", _answer, "let engines answer test questions for the bank")
+    answers.add_argument("arms", nargs="+", metavar="ENGINE")
+    answers.add_argument("--questions", type=int, default=2, help="per character (default 2)")
+    answers.add_argument("--seed", type=int, default=0)
+    study = _add(kinds, "study", _study, "make a study of frozen replies")
+    study.add_argument("name")
+    study.add_argument("--arms", nargs="+", default=[], metavar="ARM")
+    study.add_argument("--form", choices=("pairs", "singles"), default="pairs")
+    study.add_argument("--items", type=int, default=0, help="how many targets (default: all)")
+    study.add_argument("--seed", type=int, default=0)
+    study.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", dest="plan")
+    train = _add(kinds, "to-training", _to_training, "training data from ratings and votes")
+    train.add_argument("out", type=Path, metavar="FOLDER")
+    train.add_argument("--threshold", type=float, default=4.0, help="mean that counts as liked")
+    human = _add(results, "human", _human, "the board of human ratings, in Table 4's form")
+    human.add_argument("--save", action="store_true", help="keep it as a snapshot")
+    _spec_arguments(human)
+    replay = _add(results, "replay", _replay, "rebuild a board from an export, bit for bit")
+    replay.add_argument("export", type=Path, metavar="EXPORT")
+
+
+def _add(commands: Any, name: str, command: Command, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(command=command)
+    parser.add_argument("--json", action="store_true")
+    return parser
+
+
+def _spec_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--study", default="")
+    parser.add_argument("--modes", nargs="+", choices=("blind", "open", "bank", "chat"))
+    parser.add_argument("--leaks", choices=("included", "excluded"))
+    parser.add_argument("--flagged", choices=("included", "excluded"))
+    parser.add_argument("--cap", type=int, help="ratings of one rater that count; 0 is all")
+    parser.add_argument("--draws", type=int, help="resamples for intervals")
+    parser.add_argument("--seed", type=int)
+
+
+@contextmanager
+def _opened(settings: Settings) -> "Iterator[tuple[Database, Desk]]":
+    from rolecraft.ratings.desk import Desk
+    from rolecraft.store.database import Database
+    from rolecraft.store.folder import DataFolder
+    from rolecraft.store.raters import rating_key
+
+    with DataFolder.visit(settings.data_dir) as folder:
+        database = Database.open(folder, settings.database_url)
+        try:
+            yield database, Desk(database, rating_key(folder), __version__)
+        finally:
+            database.close()
+
+
+def _spec(args: argparse.Namespace, desk: "Desk") -> Any:
+    from rolecraft.ratings.selection import Spec
+
+    given: dict[str, Any] = {"study": args.study}
+    if args.study:
+        _, plan = desk.studies.plan(args.study)
+        given |= {"cap": plan["cap"], "modes": ["bank"]}
+    names = ("modes", "leaks", "flagged", "cap", "draws", "seed")
+    given |= {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    return Spec.read(given)
+
+
+def _export(args: argparse.Namespace, settings: Settings) -> int:
+    from rolecraft.ratings import board, exports
+    from rolecraft.store import rating_rows
+
+    with _opened(settings) as (database, desk):
+        table = rating_rows.read(database)
+        spec = _spec(args, desk)
+        rows = exports.only_published(table) if args.published else table
+        found = board.compute(rows, spec)
+        told = {"spec": found["spec"], "sha256": board.hash_of(found), "method": board.METHOD}
+        manifest = exports.write(table, args.out, published=args.published, board=told)
+    count = len(rows["number"])
+    body = {"out": str(args.out), "manifest": str(manifest), "rows": count}
+    _tell(args, body, f"{count} rows are in {args.out}, described by {manifest.name}.")
+    return 0
+
+
+def _replay(args: argparse.Namespace, settings: Settings) -> int:
+    from rolecraft.ratings import board, exports, report
+    from rolecraft.ratings.selection import Spec
+
+    table, manifest = exports.read(args.export)
+    found = board.compute(table, Spec.read(manifest["board"]["spec"]))
+    same = board.hash_of(found) == manifest["board"]["sha256"]
+    verdict = "Same board, bit for bit." if same else "Not the board that was exported."
+    _tell(args, {"same": same, "board": found}, f"{report.text(found)}\n{verdict}")
+    return 0 if same else 1
+
+
+def _summary(args: argparse.Namespace, settings: Settings) -> int:
+    from rolecraft.store.rating_counts import counts
+
+    with _opened(settings) as (database, _):
+        found = counts(database)
+    lines = [f"{name:24} {value}" for name, value in _flat(found)]
+    _tell(args, found, "\n".join(lines))
+    return 0
+
+
+def _verify(args: argparse.Namespace, settings: Settings) -> int:
+    from rolecraft.store.rating_check import verify
+
+    with _opened(settings) as (database, _):
+        found = verify(database)
+    said = "\n".join(found.faults) or (
+        f"{found.events} ratings and {found.replies} replies are as they were written; "
+        f"the chain ends in {found.head[:16] or 'nothing yet'}."
+    )
+    body = {"ok": found.ok, "ratings": found.events, "replies": found.replies}
+    _tell(args, body | {"head": found.head, "faults": list(found.faults)}, said)
+    return 0 if found.ok else 1
+
+
+def _import(args: argparse.Namespace, settings: Settings) -> int:
+    from rolecraft.characters import read_shelf
+    from rolecraft.ratings import bank
+
+    shelf = read_shelf(settings.characters)
+    try:
+        lines = args.file.read_text("utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ResultsError(f"{args.file} cannot be read: {error}. Name a UTF-8 file.") from error
+    talks = bank.read_replies(lines, shelf)
+    with _opened(settings) as (_, desk):
+        kept = [reply for talk in talks for reply in bank.keep(desk, shelf, talk)]
+    arms = sorted({talk.arm.name for talk in talks})
+    body = {"replies": len(kept), "talks": len(talks), "arms": arms}
+    _tell(args, body, f"{len(kept)} replies of {', '.join(arms)} are in the bank.")
+    return 0
+
+
+def _answer(args: argparse.Namespace, settings: Settings) -> int:
+    from rolecraft.cli.asking import asker
+    from rolecraft.ratings import bank
+
+    found = {}
+    with _opened(settings) as (_, desk), asker(settings, args.seed) as (shelf, ask):
+        for arm in args.arms:
+            found[arm] = bank.answer(desk, shelf, arm, ask(arm), args.questions)
+            print(f"{arm}: {found[arm]} replies", file=sys.stderr)
+    _tell(args, {"replies": found}, "The replies are in the bank.")
+    return 0
+
+
+def _study(args: argparse.Namespace, settings: Settings) -> int:
+    from rolecraft.ratings.making import make_study
+    from rolecraft.ratings.study import Plan
+
+    plan = Plan.read(dict(_setting(each) for each in args.plan))
+    with _opened(settings) as (_, desk):
+        rng = random.Random(args.seed)
+        make_study(desk, args.name, args.arms, plan, args.form, rng, args.items)
+        items = desk.studies.facts(desk.studies.plan(args.name)[0], "").items
+    kinds = {kind: sum(one.kind == kind for one in items) for kind in ("target", "degraded")}
+    said = (
+        f"The study {args.name!r} has {kinds['target']} items and {kinds['degraded']} degraded "
+        f"copies. Raters open the page with ?study={args.name}."
+    )
+    _tell(args, {"study": args.name, "items": kinds}, said)
+    return 0
+
+
+def _to_training(args: argparse.Namespace, settings: Settings) -> int:
+    from rolecraft.ratings import training
+    from rolecraft.store import rating_rows
+
+    with _opened(settings) as (database, desk):
+        table = rating_rows.read(database)
+        prompts = desk.shown.prompts(sorted(set(table["generation"])))
+    found = training.harvest(table, prompts, threshold=args.threshold)
+    files = training.save(found, args.out)
+    liked, pairs = len(found.liked), len(found.preferred)
+    body = {"sft": liked, "preferences": pairs, "left_out": dict(found.left_out)}
+    body["files"] = [str(file) for file in files.values()]
+    _tell(args, body, f"{liked} liked replies and {pairs} pairs are in {args.out}.")
+    return 0
+
+
+def _human(args: argparse.Namespace, settings: Settings) -> int:
+    from rolecraft.ratings import board, report
+    from rolecraft.ratings.selection import COLUMNS
+    from rolecraft.store import boards, rating_rows
+    from rolecraft.store.rating_counts import failures
+
+    with _opened(settings) as (database, desk):
+        spec = _spec(args, desk)
+        found = board.compute(rating_rows.read(database, COLUMNS), spec)
+        failed = failures(database)
+        if args.save:
+            boards.save(database, found, board.text_of(found), __version__)
+    _tell(args, found | {"failures": failed, "paper": report.PAPER}, report.text(found, failed))
+    return 0
+
+
+def _setting(given: str) -> tuple[str, Any]:
+    name, found, value = given.partition("=")
+    if not found:
+        raise ResultsError(f"--set {given!r} is no NAME=VALUE, such as quota=20.")
+    try:
+        return name, json.loads(value)
+    except ValueError as error:
+        raise ResultsError(f"--set {name}: {value!r} is no number, true, false or list.") from error
+
+
+def _flat(found: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in found.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _tell(args: argparse.Namespace, body: object, text: str) -> None:
+    print(json.dumps(body, ensure_ascii=False, indent=2) if args.json else text)

@@ -1,0 +1,255 @@
+"""A board: every number that is published of the ratings, computed from their rows alone.
+
+Knows no database: the rows come from it or from an export, and the same rows give the same board to
+the last bit.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any, cast
+
+import numpy as np
+
+from rolecraft.ratings import agreement, means, preference
+from rolecraft.ratings.means import AVERAGE, Scores
+from rolecraft.ratings.preference import OUTCOMES, Votes
+from rolecraft.ratings.selection import (
+    CRITERIA,
+    Chosen,
+    Rows,
+    Spec,
+    arm_labels,
+    capped,
+    codes,
+    data_hash,
+    scores_of,
+    targets,
+    valid,
+    votes_of,
+)
+from rolecraft.ratings.statistics import Estimate, shared_ranks, status
+
+METHOD = "rolecraft-human/1"
+
+
+def compute(rows: Rows, spec: Spec) -> dict[str, Any]:
+    """The board as values that JSON can hold."""
+    every = Chosen.of(rows)
+    usable, left_out = valid(every, spec)
+    main, over = capped(targets(usable, spec), spec.cap)
+    left_out["over the cap"] = over
+    arms = arm_labels(every)
+    scores, votes = scores_of(main, arms), votes_of(main, arms)
+    raters = len(set(main["rater"]))
+    body: dict[str, Any] = {
+        "method": METHOD,
+        "spec": asdict(spec),
+        "data_sha256": data_hash(every),
+        "n_ratings": len(set(main["number"])),
+        "n_raters": raters,
+        "left_out": left_out,
+        "table": _table(scores, spec),
+        "differences": [_difference(one) for one in means.differences(scores)] if scores else [],
+        "agreement": _agreement(main, spec),
+        "preference": _preference(votes, spec) if votes else None,
+        "fragility": _fragility(scores, votes),
+        "raters": _rater_quality(usable),
+        "halo": _halo(main),
+        "sensitivity": _sensitivity(usable, spec, arms),
+        "by_character": _by(main, "character", arms),
+        "by_emotion": _by(main, "emotion", arms),
+    }
+    # what is not a number (no interval, no estimate) becomes null
+    as_json = json.dumps(body, allow_nan=True)
+    return cast(dict[str, Any], json.loads(as_json, parse_constant=lambda _: None))
+
+
+def text_of(board: Mapping[str, Any]) -> str:
+    """The canonical text of a board, whose hash says whether two are the same."""
+    return json.dumps(board, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def hash_of(board: Mapping[str, Any]) -> str:
+    return hashlib.sha256(text_of(board).encode()).hexdigest()
+
+
+def _table(scores: Scores | None, spec: Spec) -> dict[str, Any]:
+    """Table 4's form: per arm the criteria and their average, with status and shared rank."""
+    if scores is None:
+        return {}
+    found = means.table(scores)
+    wider = means.pigeonhole(scores, spec.draws, spec.seed)
+    table: dict[str, Any] = {}
+    for arm, cells in found.items():
+        table[arm] = {name: _cell(cell, wider[arm].get(name)) for name, cell in cells.items()}
+        table[arm]["status"] = status(cells[AVERAGE], "points")
+    ranked = {
+        arm: (cells[AVERAGE].low, cells[AVERAGE].high)  # type: ignore[union-attr]
+        for arm, cells in found.items()
+        if table[arm]["status"] != "preliminary"
+    }
+    ranks = shared_ranks(ranked)
+    for arm in table:
+        table[arm]["rank"] = ranks.get(arm)
+    return table
+
+
+def _cell(cell: Estimate | None, resampled: tuple[float, float] | None = None) -> Any:
+    if cell is None:
+        return None
+    body = asdict(cell)
+    if resampled:
+        body["resampled_low"], body["resampled_high"] = resampled
+    return body
+
+
+def _difference(one: means.Difference) -> dict[str, Any]:
+    return {**asdict(one), "estimate": _cell(one.estimate)}
+
+
+def _agreement(chosen: Chosen, spec: Spec) -> dict[str, Any]:
+    found = {}
+    for criterion in CRITERIA:
+        rows = chosen.only(
+            np.array(
+                [
+                    name == criterion and value is not None
+                    for name, value in zip(chosen["criterion"], chosen["value"], strict=True)
+                ],
+                dtype=bool,
+            )
+        )
+        if len(rows):
+            value = rows["value"].astype(np.int64)
+            unit, rater = codes(rows["generation"]), codes(rows["rater"])
+            found[criterion] = asdict(
+                agreement.agreement(unit, rater, value, spec.draws, spec.seed)
+            )
+    return found
+
+
+def _preference(votes: Votes, spec: Spec) -> dict[str, Any]:
+    connected = preference.groups(votes)
+    body: dict[str, Any] = {
+        "votes": len(votes.outcome),
+        "outcomes": {
+            name: int((votes.outcome == code).sum()) for code, name in enumerate(OUTCOMES)
+        },
+        "groups": [list(group) for group in connected],
+        "strengths": None,
+        "both_bad": {arm: _cell(one) for arm, one in preference.both_bad(votes).items()},
+    }
+    share, p = preference.left_bias(votes)
+    body["left"] = {"share": _cell(share), "p": p}
+    if len(connected) == 1 and bool(votes.counted.any()):
+        found = preference.strengths(votes, spec.draws, spec.seed)
+        states = {arm: status(one, "elo") for arm, one in found.items()}
+        ranks = shared_ranks(
+            {a: (e.low, e.high) for a, e in found.items() if states[a] != "preliminary"}
+        )
+        body["strengths"] = {
+            arm: {**_cell(one), "status": states[arm], "rank": ranks.get(arm)}
+            for arm, one in found.items()
+        }
+    held = preference.controlled(votes)
+    body["controlled"] = asdict(held) if held else None
+    return body
+
+
+def _fragility(scores: Scores | None, votes: Votes | None) -> dict[str, Any]:
+    by_points = means.first_falls(scores) if scores else None
+    by_votes = preference.first_falls(votes) if votes else None
+    return {
+        "average": asdict(by_points) if by_points else None,
+        "preference": asdict(by_votes) if by_votes else None,
+    }
+
+
+def _rater_quality(usable: Chosen) -> dict[str, Any]:
+    """Whether raters put degraded copies lower and say the same twice. Nobody is dropped for it."""
+    rows = usable.only(np.array([value is not None for value in usable["value"]], dtype=bool))
+    rater = codes(rows["rater"])
+    value = rows["value"].astype(np.float64)
+    degraded = rows["source"] == "degraded"
+    plain = (rows["item_kind"] != "degraded") & (rows["repeat_of"] == "")
+    tests = [
+        agreement.discernment(one, value[(rater == one) & degraded], value[(rater == one) & plain])
+        for one in range(int(rater.max(initial=-1)) + 1)
+    ]
+    pooled = agreement.discernment(-1, value[degraded.astype(bool)], value[plain.astype(bool)])
+    first, second = _repeats(rows)
+    return {
+        "degraded_p": pooled.p,
+        "degraded_ratings": pooled.degraded,
+        "cannot_tell": [asdict(one) for one in tests if one.passed is False],
+        "repeats": len(first),
+        "repeat_alpha": agreement.repeat_alpha(first, second) if len(first) else None,
+        "repeat_exact": float((first == second).mean()) if len(first) else None,
+    }
+
+
+def _repeats(rows: Chosen) -> tuple[Any, Any]:
+    key = list(zip(rows["form"], rows["generation"], rows["criterion"], strict=True))
+    value = dict(zip(key, rows["value"], strict=True))
+    pairs = [
+        (value[earlier, generation, criterion], again)
+        for earlier, generation, criterion, again in zip(
+            rows["repeat_of"], rows["generation"], rows["criterion"], rows["value"], strict=True
+        )
+        if earlier and (earlier, generation, criterion) in value
+    ]
+    columns = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return columns[:, 0], columns[:, 1]
+
+
+def _halo(chosen: Chosen) -> dict[str, Any]:
+    grid: dict[tuple[Any, Any], list[float]] = {}
+    for number, generation, criterion, value in zip(
+        *(chosen[name] for name in ("number", "generation", "criterion", "value")), strict=True
+    ):
+        if value is not None and criterion in CRITERIA:
+            line = grid.setdefault((number, generation), [float("nan")] * len(CRITERIA))
+            line[CRITERIA.index(criterion)] = float(value)
+    values = np.array(list(grid.values()), dtype=np.float64).reshape(-1, len(CRITERIA))
+    found = agreement.correlations(values)
+    return {
+        "spread": agreement.halo(values),
+        "correlations": found.tolist() if found is not None else None,
+    }
+
+
+def _sensitivity(usable: Chosen, spec: Spec, labels: Mapping[str, str]) -> dict[str, Any]:
+    """The plain averages under other choices of rows, so that no choice is hidden."""
+    variants = {
+        "as_published": spec,
+        "leaks_included": replace(spec, leaks="included"),
+        "leaks_excluded": replace(spec, leaks="excluded"),
+        "finished_only": replace(spec, finish="stop"),
+        "no_cap": replace(spec, cap=0),
+    }
+    return {
+        name: _by_arm(capped(targets(usable, one), one.cap)[0], labels)
+        for name, one in variants.items()
+    } | {"pair_weighted": _by_arm(capped(targets(usable, spec), spec.cap)[0], labels, weigh=True)}
+
+
+def _by_arm(chosen: Chosen, labels: Mapping[str, str], *, weigh: bool = False) -> dict[str, Any]:
+    """Mean and number of values per arm; weighed by the inverse chance of having been drawn."""
+    rows = chosen.only(np.array([value is not None for value in chosen["value"]], dtype=bool))
+    found = {}
+    arm = np.array([labels[rev] for rev in rows["model_rev"]], dtype=object)
+    weight = 1 / rows["pair_prob"].astype(np.float64) if weigh else np.ones(len(rows))
+    for name in sorted(set(arm)):
+        own = (arm == name).astype(bool)
+        mean = np.average(rows["value"][own].astype(np.float64), weights=weight[own])
+        found[name] = {"mean": float(mean), "n": int(own.sum())}
+    return found
+
+
+def _by(chosen: Chosen, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        str(value): _by_arm(chosen.only((chosen[name] == value).astype(bool)), labels)
+        for value in sorted(set(chosen[name]))
+    }
