@@ -17,6 +17,7 @@ from typing import Any
 from rolecraft.admission import care, clean, speaks_of_self_harm
 from rolecraft.chat import Request, Retriever, start
 from rolecraft.cli.data import register as register_data
+from rolecraft.cli.ratings import register as register_ratings
 from rolecraft.conversation import Conversation, Reply
 from rolecraft.emotions import LABELS
 from rolecraft.errors import RoleCraftError
@@ -76,6 +77,7 @@ def make_parser() -> argparse.ArgumentParser:
     results = commands.add_parser("results", help="numbers, tables and pictures of what is stored")
     kinds = results.add_subparsers(required=True, metavar="KIND")
     register_data(kinds)
+    register_ratings(commands, kinds)
 
     space = commands.add_parser("space", help="the hosted demo").add_subparsers(required=True)
     checked = _add(space, "check", _space_check, "check space.yaml")
