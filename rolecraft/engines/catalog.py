@@ -58,7 +58,8 @@ class Catalog:
         makers: Mapping[str, Callable[[EngineCard], Engine]] | None = None,
     ) -> None:
         self._settings = settings
-        self._facts: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+        self._path = path
+        self._facts = _read_facts(path)
         self._opened: dict[str, Engine] = {}
         self._makers = dict(makers or {})
         self._workers: dict[str, Any] = {}

@@ -1,0 +1,108 @@
+"""How the next token is drawn, against transformers' own processors."""
+
+import pytest
+import torch
+from transformers import RepetitionPenaltyLogitsProcessor, TopPLogitsWarper
+
+from rolecraft.conversation import Sampling
+from rolecraft.engines.sampler import Sampler, Vocabulary
+
+WORDS = [b"", b"", b"", b" ", b"\n", *(letter.encode() for letter in "你好世界啊哈")]
+STOPS = (2, 12)
+SIZE = 16  # 11 pieces, one special id that stops, padding
+VOCABULARY = Vocabulary.of(WORDS, STOPS, SIZE)
+
+
+def piece_of(index: int) -> str:
+    return WORDS[index].decode() if index < len(WORDS) else ""
+
+
+def make(seed: int = 0, **options: object) -> Sampler:
+    return Sampler(Sampling(**options), seed, VOCABULARY, piece_of)  # type: ignore[arg-type]
+
+
+def row(**scores: float) -> torch.Tensor:
+    logits = torch.zeros(SIZE)
+    for name, score in scores.items():
+        logits[int(name[1:])] = score
+    return logits
+
+
+def test_ids_that_are_no_words() -> None:
+    assert VOCABULARY.stops.tolist() == [2, 12]
+    assert VOCABULARY.silent.tolist() == [0, 1, 11, 13, 14, 15]
+    assert VOCABULARY.blank.tolist() == [3, 4]
+
+
+def test_greedy_takes_the_largest_and_never_a_silent_id() -> None:
+    assert make(temperature=0.0).draw(row(_5=1, _6=2), "", [], spoken=True) == 6
+    assert make(temperature=0.0).draw(row(_0=9, _15=9, _6=2), "", [], spoken=True) == 6
+
+
+def test_no_reply_is_empty() -> None:
+    sampler = make(temperature=0.0)
+    tempting = row(_2=9, _12=8, _4=7, _3=6, _7=1)
+    assert sampler.draw(tempting, "", [], spoken=False) == 4  # the space that opens a text
+    assert sampler.draw(tempting, "", [4], spoken=False) == 7
+    assert sampler.draw(tempting, "你", [5], spoken=True) == 2
+    warm = make(temperature=2.0, top_p=1.0)
+    assert {warm.draw(tempting, "", [3], spoken=False) for _ in range(60)} <= set(range(5, 11))
+
+
+@pytest.mark.parametrize("top_p", [0.01, 0.3, 0.7, 1.0])
+@pytest.mark.parametrize("temperature", [0.5, 1.0])
+def test_top_p_keeps_what_transformers_keeps(top_p: float, temperature: float) -> None:
+    logits = torch.randn(SIZE, generator=torch.Generator().manual_seed(3)) * 2
+    masked = logits.clone()
+    masked[VOCABULARY.silent] = -torch.inf
+    kept = TopPLogitsWarper(top_p)(None, masked[None] / temperature)[0]
+    wanted = torch.softmax(kept, dim=-1)
+    sampler = make(temperature=temperature, top_p=top_p)
+    drawn = torch.zeros(SIZE)
+    for _ in range(400):
+        drawn[sampler.draw(logits, "", [], spoken=True)] += 1
+    assert not drawn[wanted == 0].any()
+    assert (drawn / 400 - wanted).abs().max() < 0.1
+
+
+def test_repetition_penalty_equals_transformers() -> None:
+    logits = torch.randn(SIZE, generator=torch.Generator().manual_seed(5)) * 3
+    seen = [5, 6, 6, 9]
+    wanted = RepetitionPenaltyLogitsProcessor(1.5)(torch.tensor([seen]), logits[None].clone())[0]
+    wanted[VOCABULARY.silent] = -torch.inf
+    drawn = make(temperature=0.0, repetition_penalty=1.5).draw(logits, "", seen, spoken=True)
+    assert drawn == int(wanted.argmax())
+    assert torch.equal(
+        logits, torch.randn(SIZE, generator=torch.Generator().manual_seed(5)) * 3
+    )  # the model's row is left as it was
+
+
+def test_a_run_of_characters_is_not_said_twice() -> None:
+    sampler = make(temperature=0.0, no_repeat_ngram_size=3)
+    assert sampler.draw(row(_7=5, _8=4), "你好世界你好", [], spoken=True) == 8
+    assert sampler.draw(row(_7=5, _8=4), "你好世界好", [], spoken=True) == 7
+    assert make(temperature=0.0).draw(row(_7=5), "你好世界你好", [], spoken=True) == 7
+
+
+def test_a_reply_that_could_only_repeat_ends() -> None:
+    sampler = make(temperature=0.0, no_repeat_ngram_size=1)
+    favoured = row(**{f"_{index}": 9.0 for index in range(5, 11)}, _3=8, _4=8, _2=-9, _12=-9)
+    assert sampler.draw(favoured, "你好世界啊哈 \n", [], spoken=True) in STOPS
+
+
+def test_a_seed_gives_the_same_tokens() -> None:
+    logits = torch.zeros(SIZE)
+
+    def some(seed: int) -> list[int]:
+        sampler = make(seed, temperature=1.0, top_p=1.0)
+        return [sampler.draw(logits, "", [], spoken=True) for _ in range(12)]
+
+    torch.manual_seed(1)
+    first = some(4)
+    torch.manual_seed(2)  # the global generator has no say
+    assert some(4) == first and some(5) != first
+
+
+def test_logits_that_are_no_numbers_are_named() -> None:
+    with pytest.raises(ValueError, match="no numbers"):
+        make(temperature=0.0).draw(row(_5=float("nan")), "", [], spoken=True)
