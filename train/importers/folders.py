@@ -113,7 +113,7 @@ def _questions(
     unlabelled: list[dict[str, Any]],
 ) -> tuple[Question, ...]:
     asked = gathered.questions
-    grounding = Grounding(talks, gathered.profile) if asked else None
+    grounding = Grounding(asked, talks, gathered.profile) if asked else None
     undecided = [n for n, one in enumerate(asked) if one.split not in SPLITS]
     drawn = held_out([asked[n] for n in undecided], options.test_share)
     test = {undecided[n] for n in drawn}

@@ -24,6 +24,7 @@ _RESIDUE = re.compile(
     r"|\s*(?:Answer|Response|Reply|Assistant)\s*\d*\s*[:：]\s*",
     re.IGNORECASE,
 )
+_ECHO = re.compile(r"\s*(?:User|System|Assistant) Prompt\s*[:：]", re.IGNORECASE)
 _LATER_NUMBER = re.compile(r"(?:\n|[。；;！？])\s*[（(]?\d{1,2}\s*[.、)）．]")
 _OTHER_SPEAKER = re.compile(r"\n\s*[\w·]{1,12}\s*[:：]")
 
@@ -170,6 +171,9 @@ class Cleaner:
         if found.repair:
             entry.repair(_reason(found.repair))
         said = found.text
+        if echo := _ECHO.search(said):
+            entry.repair("prompt echoed after the answer cut off")
+            said = said[: echo.start()]
         residue = _RESIDUE.match(said)
         if residue:
             entry.repair("prompt residue before the answer removed")

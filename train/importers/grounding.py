@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from rolecraft.characters.model import FIELD_NAMES, Kind
-from rolecraft.characters.overlap import bare
+from rolecraft.characters.overlap import bare, runs
 from train.importers.gathered import Asked
 from train.importers.talks import TwoParty
 
@@ -21,12 +21,17 @@ _VALUE = 2  # characters from which a field's value counts as quoted
 class Grounding:
     """The talks and the profile of one character, ready to be asked what an answer is from."""
 
-    def __init__(self, talks: Sequence[tuple[str, TwoParty]], profile: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        questions: Sequence[Asked],
+        talks: Sequence[tuple[str, TwoParty]],
+        profile: Mapping[str, str],
+    ) -> None:
+        wanted = {run for asked in questions for run in runs(asked.answer, SHARED)}
         self._owners: dict[str, set[str]] = defaultdict(set)
         for identity, talk in talks:
-            letters = bare("".join(turn.text for turn in talk.turns))
-            for start in range(len(letters) - SHARED + 1):
-                self._owners[letters[start : start + SHARED]].add(identity)
+            for run in runs("".join(turn.text for turn in talk.turns), SHARED) & wanted:
+                self._owners[run].add(identity)
         self._profile = {
             key: (bare(FIELD_NAMES[key]["zh"]), bare(value)) for key, value in profile.items()
         }
@@ -38,8 +43,8 @@ class Grounding:
             if name in question and len(value) >= _VALUE and value in answer:
                 return "profile", f"profile.{key}"
         found: Counter[str] = Counter()
-        for start in range(len(answer) - SHARED + 1):
-            owners = self._owners.get(answer[start : start + SHARED], ())
+        for run in runs(answer, SHARED):
+            owners = self._owners.get(run, ())
             if len(owners) == 1:  # what is said in many talks tells nothing
                 found.update(owners)
         if found:
@@ -65,8 +70,7 @@ def held_out(questions: Sequence[Asked], share: float) -> set[int]:
     owners: dict[str, int] = {}
     for position, asked in enumerate(questions):
         answer = bare(asked.answer)
-        marks = {answer[start : start + LEAKED] for start in range(len(answer) - LEAKED + 1)}
-        for mark in {f"?{bare(asked.question)}", f"={answer}", *marks}:
+        for mark in {f"?{bare(asked.question)}", f"={answer}", *runs(answer, LEAKED)}:
             other = owners.setdefault(mark, position)
             leaders[leader(position)] = leader(other)
     groups: dict[int, list[int]] = defaultdict(list)

@@ -18,10 +18,11 @@ SHOWN = 80  # characters of a value that a report quotes
 class Entry:
     """One record on its way. It is settled once: `keep` or `refuse`."""
 
-    __slots__ = ("kind", "file", "line", "item", "value", "repairs", "refusal", "kept")
+    __slots__ = ("kind", "file", "line", "item", "value", "owner", "repairs", "refusal", "kept")
 
     def __init__(self, kind: str, file: str, line: int, item: int, value: str) -> None:
         self.kind, self.file, self.line, self.item, self.value = kind, file, line, item, value
+        self.owner = ""  # the character, where one file holds several
         self.repairs: tuple[str, ...] = ()
         self.refusal = ""
         self.kept = False
@@ -57,7 +58,7 @@ class Entry:
             "item": self.item,
             "kind": self.kind,
             "outcome": "refused" if self.refusal else "repaired",
-            "reasons": [self.refusal] if self.refusal else list(self.repairs),
+            "reasons": [self.refusal, *self.repairs] if self.refusal else list(self.repairs),
             "value": shown if len(shown) <= SHOWN else shown[: SHOWN - 1] + "…",
         }
 
@@ -118,8 +119,15 @@ class Ledger:
         self.notes.append({"subject": subject, "message": message})
 
     def settle(self, character: str) -> None:
-        """Count what is open. Raises RuntimeError for a record that nobody kept or refused."""
+        """Count the open records of a character and those of nobody.
+
+        Raises RuntimeError for a record that nobody kept or refused.
+        """
+        others = []
         for entry in self.open:
+            if entry.owner not in ("", character):
+                others.append(entry)
+                continue
             if not entry.kept and not entry.refusal:
                 raise RuntimeError(f"{entry.place} ({entry.kind}) was neither kept nor refused.")
             self.tallies.setdefault((character, entry.kind), Tally()).add(entry)
@@ -128,7 +136,7 @@ class Ledger:
             counts["refused" if entry.refusal else "out"] += 1
             if entry.refusal or entry.repairs:
                 self.events.append({"character": character, **entry.event()})
-        self.open = []
+        self.open = others
 
     def total(self, kinds: Iterable[str] = KINDS, character: str | None = None) -> Tally:
         """The counts of these kinds together, of one character or of all."""

@@ -63,6 +63,7 @@ class _Messages:
             lines = []
             for item, row in enumerate(rows):
                 entry = self.cleaner.ledger.enter("line", source.shown, found.line, str(row), item)
+                entry.owner = name
                 entry.repair(found.repair)
                 line = self._line(entry, name, row)
                 if line:

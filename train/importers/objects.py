@@ -59,8 +59,7 @@ def _one(text: str, start: int, line: int) -> tuple[Found, int]:
             return Found(line, value, text[start:end]), end
         except (json.JSONDecodeError, RecursionError) as error:
             reason = f"it is not valid JSON ({getattr(error, 'msg', error)})"
-        following = _NEXT.search(text, start)
-        end = following.start() if following else len(text)
+        end = _end_of_broken(text, start)
         chunk = text[start:end].rstrip().rstrip(",").rstrip()
         value = _mended(chunk)
         if value is not None:
@@ -69,6 +68,18 @@ def _one(text: str, start: int, line: int) -> tuple[Found, int]:
     end = text.find("\n", start)
     end = len(text) if end < 0 else end
     return Found(line, None, text[start:end].strip(), "it is no JSON object"), end
+
+
+def _end_of_broken(text: str, start: int) -> int:
+    """Where an object that does not parse ends: with its line, as in JSON lines; where nothing but
+    the bracket stands in that line, as in an indented array, before the next that opens one."""
+    newline = text.find("\n", start)
+    if newline < 0:
+        return len(text)
+    if text[start + 1 : newline].strip():
+        return newline
+    following = _NEXT.search(text, start)
+    return following.start() if following else len(text)
 
 
 def _mended(chunk: str) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ and masking twice changes nothing. Names of people are not personal data here: t
 """
 
 import re
+from functools import lru_cache
 
 _WIDE = {code: code - 0xFEE0 for code in range(0xFF10, 0xFF1A)}  # ０–９
 _WIDE |= {code: code - 0xFEE0 for code in range(0xFF21, 0xFF5B)}  # Ａ–ｚ
@@ -43,7 +44,7 @@ _RULES: tuple[tuple[str, str, re.Pattern[str]], ...] = (
         "某电话",
         re.compile(
             rf"(?:{_NO_DIGIT_BEFORE}(?:\+?86{_GAP})?1[3-9]\d{_GAP}\d{{4}}{_GAP}\d{{4}}"
-            rf"|{_NO_DIGIT_BEFORE}\(?0\d{{2,3}}\)?[ \-]\d{{7,8}}(?:-\d{{1,6}})?"
+            rf"|{_NO_DIGIT_BEFORE}(?:\(0\d{{2,3}}\)[ \-]?|0\d{{2,3}}[ \-])\d{{7,8}}(?:-\d{{1,6}})?"
             rf"|{_NO_DIGIT_BEFORE}[48]00-\d{{3,4}}-\d{{3,4}}"
             rf"|(?<!{_NUMERAL})(?:一|幺)[三四五六七八九]{_NUMERAL}{{9}}(?!{_NUMERAL}))"
             rf"{_NO_DIGIT_AFTER}"
@@ -62,8 +63,10 @@ _RULES: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     (
         "number",  # bank cards, orders, telephones with a slip: nothing one says in talk
         "某号码",
-        re.compile(r"(?<![\d.,A-Za-z])\d{4}(?:[ \-]\d{4}){2,3}(?:[ \-]\d{1,4})?(?!\d)"
-                   r"|(?<![\d.])\d{11,}(?![\d.]\d)"),
+        re.compile(
+            r"(?<![\d.,A-Za-z])[3-6]\d{3}(?:[ \-]\d{4}){3}(?:[ \-]\d{1,3})?(?!\d)"
+            r"|(?<![\d.])\d{11,}+(?!\.\d)"
+        ),
     ),
     (
         "number plate",
@@ -76,20 +79,24 @@ _RULES: tuple[tuple[str, str, re.Pattern[str]], ...] = (
         "某地址",
         re.compile(
             rf"{_REGION}{{0,4}}{_PLACE}?(?:路|街|大道|巷|弄|胡同|里弄)(?:[东西南北中]段)?\s?"
-            rf"{_NUMBER}\s?[号弄](?!线)(?:院|楼)?(?:\s?{_NUMBER}\s?(?:号楼|栋|幢|座|单元|层|楼|号|室)"
+            rf"{_NUMBER}\s?[号弄](?!线)(?:院|楼(?![上下前后]))?(?:\s?{_NUMBER}\s?(?:号楼|栋|幢|座|单元|层|楼|号|室)"
             rf"|\s?[A-Za-z]座|\s?\d{{3,4}}室?)*"
             rf"|{_NUMBER}\s?(?:号楼|栋|幢)\s?{_NUMBER}\s?单元\s?{_NUMBER}\s?室?"
         ),
     ),
 )  # fmt: skip
+_HAS_WIDE = re.compile("[０-９Ａ-ｚ＠．－–]")
 _SUSPECT = re.compile(
     rf"\d{{3}}|[@\[(]|{_NUMERAL}{{11}}|[号室弄]|wxid_|[A-Z]\S?[A-Z0-9]{{5}}", re.I
 )
 
 
+@lru_cache(maxsize=4096)  # an instruction comes again with every file of replies
 def mask(text: str) -> tuple[str, tuple[str, ...]]:
     """The text with personal data masked, and the kinds of data that were found."""
-    plain = text.translate(_WIDE)  # one character for one, so that places stay the same
+    plain = text
+    if _HAS_WIDE.search(text):
+        plain = text.translate(_WIDE)  # one character for one, so that places stay the same
     if not _SUSPECT.search(plain):
         return text, ()
     kinds: list[str] = []

@@ -8,6 +8,7 @@ parts of its name and, failing that, by the keys of its first record.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -181,11 +182,14 @@ def _nested(answer: Any) -> bool:
 
 def first(value: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     """The value under the first of these names that is there, in any case."""
-    for name in names:
-        if name in value:
-            return value[name]
-    folded = {str(key).strip().casefold(): one for key, one in value.items()}
-    return next((folded[name] for name in names if name in folded), None)
+    key = _key(tuple(value), names)
+    return None if key is None else value[key]
+
+
+@lru_cache(maxsize=1024)  # records of a file have the same keys
+def _key(keys: tuple[str, ...], names: tuple[str, ...]) -> str | None:
+    folded = {str(key).strip().casefold(): key for key in reversed(keys)}
+    return next((name if name in keys else folded[name] for name in names if name in folded), None)
 
 
 def _plain(value: Any) -> str:

@@ -12,7 +12,7 @@ from train.importers.ledger import Entry, Ledger
 from train.importers.profiles import pieces
 from train.importers.release import Raw, RawFile, character_folders, read_files, records
 
-LABELLED = 0.9  # share of lines that open with a bracket from which a script counts as labelled
+LABELLED = 0.8  # share of lines that open with a bracket from which a script counts as labelled
 REPLIES = range(1, 6)  # the paper writes five replies to an instruction
 _EXPECTED = {"profile": "description", "script": "script", "questions": "specific questions"}
 
@@ -69,7 +69,7 @@ class _Release:
             self.ledger.enter("unreadable", file.shown, 1, text).refuse("file of no known kind")
             return
         raws = list(records(file))
-        scripted = _is_labelled(raws)
+        scripted = is_labelled(raws)
         lines: list[Line] = []
         for raw in raws:
             self._record(raw, first, scripted, lines)
@@ -156,7 +156,8 @@ class _Release:
             self.ledger.note(name, f"has no general replies rp{', rp'.join(missing)}")
 
 
-def _is_labelled(raws: list[Raw]) -> bool:
+def is_labelled(raws: list[Raw]) -> bool:
+    """Whether nearly every line of a script opens with a bracket."""
     texts = [raw.text for raw in raws if raw.kind == "script"]
     opened = sum(text.lstrip()[:1] in ("(", "（", "[", "【") for text in texts)
     return bool(texts) and opened >= LABELLED * len(texts)

@@ -73,6 +73,8 @@ class _Table:
                 for owner, entry, row in questions
                 if (owner or default) == name and (one := self._asked(name, entry, row))
             ]
+            for entry in self.cleaner.ledger.open:
+                entry.owner = entry.owner or default
             yield Gathered(name, own, asked)
 
     def read_rows(self, source: Input) -> None:
@@ -124,7 +126,7 @@ class _Table:
         self, entry: Entry, row: Mapping[str, Any], file: str, group: str | None = None
     ) -> None:
         cells = {name: self._text(row, name) for name in COLUMNS if name != "turns"}
-        owner = cells["character"]
+        entry.owner = owner = cells["character"]
         if cells["question"] or cells["answer"]:
             entry.kind = "question"
             self.rows.questions.append((owner, entry, cells))

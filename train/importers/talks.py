@@ -40,7 +40,7 @@ class TwoParty:
 def two_party(talks: Iterable[Talk], name: str, most_turns: int) -> list[TwoParty]:
     """The talks of two around `name`; lines that belong to none are refused."""
     found: list[TwoParty] = []
-    seen: dict[str, str] = {}
+    seen: dict[str, Entry] = {}
     for talk in talks:
         for turns in _around(_turns(talk), name, most_turns):
             others = {turn.speaker for turn in turns} - {name}
@@ -53,11 +53,11 @@ def two_party(talks: Iterable[Talk], name: str, most_turns: int) -> list[TwoPart
     return found
 
 
-def _take(found: list[TwoParty], seen: dict[str, str], talk: TwoParty) -> None:
+def _take(found: list[TwoParty], seen: dict[str, Entry], talk: TwoParty) -> None:
     words = "\n".join(f"{turn.speaker} {bare(turn.text)}" for turn in talk.turns)
-    place = talk.turns[0].entries[0].place
-    if len(words) >= REPEATED and (first := seen.setdefault(words, place)) != place:
-        _refuse(talk.turns, f"duplicate talk: the same as at {first}")
+    entry = talk.turns[0].entries[0]
+    if len(words) >= REPEATED and (first := seen.setdefault(words, entry)) is not entry:
+        _refuse(talk.turns, f"duplicate talk: the same as at {first.place}")
         return
     found.append(talk)
 
