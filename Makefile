@@ -8,7 +8,7 @@ READY_DEV := $(VENV)/.ready-dev
 CHROMIUM := $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser))
 POSTGRES := $(firstword $(wildcard /usr/lib/postgresql/*/bin/initdb /usr/local/bin/initdb))
 
-.PHONY: help run test check format tools clean
+.PHONY: help run test check docs format tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,9 +24,13 @@ check: $(READY_DEV) ## style, types, layers, generated texts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m rolecraft characters check
+	$(BIN)/python -m rolecraft results data --docs docs --check
 	$(BIN)/python -m rolecraft space check
 	$(BIN)/python -m benchmarks.readme --check
 	$(BIN)/python -m pytest tests/test_layers.py
+
+docs: $(READY_DEV) ## write docs/cast.md and its pictures anew
+	$(BIN)/python -m rolecraft results data --docs docs
 
 format: $(READY_DEV) ## format the code
 	$(BIN)/ruff check --fix .

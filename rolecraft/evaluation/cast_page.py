@@ -87,8 +87,7 @@ def cast_page(results: Results) -> str:
         f"{len(people)} everyday people, written for this project. `python -m rolecraft characters "
         f"check` {mended}. Lengths are in characters.",
         "## Beside the paper",
-        "Table 1 of RoleCraft-GLM (Tao et al., 2023) and the same numbers for this cast. The paper "
-        "collected dialogues and let a large model multiply them; these were written one by one.",
+        "Table 1 of RoleCraft-GLM (Tao et al., 2023) and the same numbers for this cast.",
         _table(
             ["", "paper", "here"],
             [

@@ -101,7 +101,7 @@ def signature_figure(
     labels = list(BY_ZH)
     people = list(signatures)
     heat = go.Heatmap(
-        x=[_emotion(label, language) for label in labels],
+        x=[_emotion(label, language).replace(" ", "<br>") for label in labels],
         y=[names[person] for person in people],
         z=[[signatures[person].get(label, 0.0) for label in labels] for person in people],
         colorscale=[(0, "#ffffff"), (1, "#1f5f99")],
@@ -113,9 +113,11 @@ def signature_figure(
     )
     figure = go.Figure(heat)
     figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(side="top")
+    figure.update_xaxes(side="top", tickangle=0)
     title = _WORDS["signatures"][language]
-    return _dressed(figure, title, width=900, height=150 + 26 * len(people))
+    figure = _dressed(figure, title, width=1000, height=180 + 26 * len(people))
+    figure.update_layout(margin_t=120, title_y=0.98)
+    return figure
 
 
 def confusion_figure(
