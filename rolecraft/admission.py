@@ -17,18 +17,25 @@ from rolecraft.errors import InputRefused
 
 CARE_ENGINE = "care"  # the engine's name in replies that no model made
 _KEPT_CONTROLS = "\n\t"
+_DROPPED = ("Cc", "Cs", "Co")  # controls, half characters, private signs
 _MANY_BREAKS = re.compile(r"\n{3,}")
 
 # Words of self-harm. They over-match on purpose: a kind word too many harms nobody.
 _SELF_HARM = re.compile(
-    r"自杀|自殺|自残|自殘|轻生|輕生|寻死|尋死|了结(?:自己|生命|这一切)|结束(?:自己的)?生命|"
-    r"(?:不想|不愿|懒得|没力气)(?:再)?活(?:了|下去|着)|活不下去|活着(?:没|真没|也没)(?:什么)?(?:意思|意义)|"
+    r"自杀|自殺|自残|自殘|轻生|輕生|寻死|尋死|了结(?:自己|生命|这一切)|结束(?:自己的|我的)?生命|"
+    r"(?:不想|不愿|懒得|没力气)(?:再)?活(?:了|下去|着)|活不下去|"
+    r"活着(?:没|真没|也没)(?:什么|有)?(?:意思|意义)|"
     r"(?<![笑累饿吵热冷困])(?:我|真|好|就)想(?:去)?死(?!你|党|磕|守|心)|想死了算了|死了算了|"
-    r"割腕|跳楼|吞安眠药|伤害(?:我)?自己|遗书|"
-    r"\b(?:suicide|suicidal|kill(?:ing)? myself|end(?:ing)? my life|self[- ]?harm|"
-    r"hurt(?:ing)? myself|want to die|don'?t want to live|cut(?:ting)? myself)\b",
+    r"不如(?:去)?死了|一了百了|"
+    r"割腕|跳楼(?!价|机|甩卖|大甩卖)|吞安眠药|伤害(?:我)?自己|遗书|"
+    r"\b(?:suicide|suicidal|unalive|kill(?:ing)? myself|end(?:ing)? my life|self[- ]?harm\w*|"
+    r"hurt(?:ing)? myself|(?:want|wish) to die|wish i (?:was|were) dead|better off dead|"
+    r"(?:don't|do not|no longer) want to (?:live|be alive)|no reason to live|"
+    r"cut(?:ting)? myself)\b",
     re.IGNORECASE,
 )
+# What people put between characters so that a filter does not read them.
+_BETWEEN = re.compile(r"(?<=[\u3400-\u9fff])[\s.·*_-]+(?=[\u3400-\u9fff])")
 
 CARE = {
     "zh": (
@@ -55,7 +62,9 @@ CARE = {
 
 def speaks_of_self_harm(text: str) -> bool:
     """Whether a message must be answered by `CARE` instead of a model."""
-    return bool(_SELF_HARM.search(unicodedata.normalize("NFKC", text)))
+    plain = unicodedata.normalize("NFKC", text).replace("\u2019", "'")
+    plain = "".join(sign for sign in plain if unicodedata.category(sign) != "Cf")
+    return bool(_SELF_HARM.search(plain) or _SELF_HARM.search(_BETWEEN.sub("", plain)))
 
 
 def care(language: Literal["zh", "en"]) -> Reply:
@@ -83,11 +92,11 @@ def clean(text: str, limit: int) -> str:
     """
     kept = "".join(
         character
-        for character in text.replace("\r\n", "\n")
-        if character in _KEPT_CONTROLS or unicodedata.category(character) not in ("Cc", "Cs", "Co")
+        for character in text.replace("\r\n", "\n").replace("\r", "\n")
+        if character in _KEPT_CONTROLS or unicodedata.category(character) not in _DROPPED
     )
     kept = _MANY_BREAKS.sub("\n\n", kept).strip()
-    if not kept:
+    if all(unicodedata.category(character) == "Cf" for character in kept):  # also when empty
         raise InputRefused("先写点什么再发送吧。 Write something first.")
     if len(kept) > limit:
         raise InputRefused(

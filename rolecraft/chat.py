@@ -4,7 +4,7 @@ Knows no web page and no model library: the passages' index and the engine are p
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -88,6 +88,10 @@ class Answering:
         self._finish: Finish | None = None
 
     def __iter__(self) -> Iterator[Partial]:
+        return self.partials()
+
+    def partials(self) -> Generator[Partial, None, None]:
+        """The reply as it grows; closing it early stops the model and marks a disconnect."""
         try:
             for piece in self._generation:
                 if self._first is None:

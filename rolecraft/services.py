@@ -38,31 +38,43 @@ class Running:
     """The answers in the making, by conversation, so that they can be stopped from outside."""
 
     def __init__(self) -> None:
-        self._answers: dict[str, Answering] = {}
+        self._answers: dict[str, Answering | None] = {}  # None: claimed, not begun
+        self._stopped: set[str] = set()  # claimed, and to be stopped as soon as it begins
         self._changed = threading.Condition()
 
-    def begin(self, conversation: str, answering: Answering) -> None:
-        """Note that an answer has begun; an older one of the same conversation is stopped."""
+    def claim(self, conversation: str) -> bool:
+        """Take the conversation for one answer; false when another is in the making."""
         with self._changed:
-            older = self._answers.get(conversation)
-            self._answers[conversation] = answering
-        if older:
-            older.cancel()
+            if conversation in self._answers:
+                return False
+            self._answers[conversation] = None
+            return True
 
-    def end(self, conversation: str, answering: Answering) -> None:
-        """Forget an answer that has ended and was stored."""
+    def begin(self, conversation: str, answering: Answering) -> None:
+        """The answer that the conversation was claimed for has begun."""
         with self._changed:
-            if self._answers.get(conversation) is answering:
-                del self._answers[conversation]
-                self._changed.notify_all()
+            self._answers[conversation] = answering
+            stopped = conversation in self._stopped
+        if stopped:
+            answering.cancel()
+
+    def end(self, conversation: str) -> None:
+        """Give the conversation back: its answer is stored, or there is none."""
+        with self._changed:
+            self._answers.pop(conversation, None)
+            self._stopped.discard(conversation)
+            self._changed.notify_all()
 
     def stop(self, conversation: str) -> bool:
         """Stop the answer of a conversation; whether there was one."""
         with self._changed:
-            answering = self._answers.get(conversation)
+            if conversation not in self._answers:
+                return False
+            self._stopped.add(conversation)
+            answering = self._answers[conversation]
         if answering:
             answering.cancel()
-        return answering is not None
+        return True
 
     def busy(self, conversation: str) -> bool:
         """Whether an answer of this conversation is in the making."""
@@ -77,9 +89,9 @@ class Running:
     def stop_all(self, seconds: float) -> bool:
         """Stop every answer and wait until what was written is stored; whether all were."""
         with self._changed:
-            answers = list(self._answers.values())
-        for answering in answers:
-            answering.cancel()
+            conversations = list(self._answers)
+        for conversation in conversations:
+            self.stop(conversation)
         with self._changed:
             return self._changed.wait_for(lambda: not self._answers, seconds)
 

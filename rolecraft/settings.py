@@ -146,38 +146,57 @@ def _whole_variable(name: str, low: int, high: int, about: str) -> Variable:
 _ADDRESS = "an address such as http://localhost:8000"
 VARIABLES = (
     Variable(
-        "ROLECRAFT_DATA_DIR", "data_dir", _folder, "a folder",
+        "ROLECRAFT_DATA_DIR",
+        "data_dir",
+        _folder,
+        "a folder",
         "conversations, ratings, vectors",
     ),
     Variable(
-        "ROLECRAFT_PROFILE", "profile", _one_of("mini", "chatglm3"), "mini or chatglm3",
+        "ROLECRAFT_PROFILE",
+        "profile",
+        _one_of("mini", "chatglm3"),
+        "mini or chatglm3",
         "which models answer: mini runs on any CPU, chatglm3 needs a GPU",
     ),
     Variable(
-        "ROLECRAFT_DATABASE_URL", "database_url", _database,
+        "ROLECRAFT_DATABASE_URL",
+        "database_url",
+        _database,
         "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE",
         "a database other than rolecraft.db in the data folder",
     ),
     Variable(
-        "ROLECRAFT_CHROMA_URL", "chroma_url", _web_address, _ADDRESS,
+        "ROLECRAFT_CHROMA_URL",
+        "chroma_url",
+        _web_address,
+        _ADDRESS,
         "a Chroma server in place of the vectors in the data folder",
     ),
-    Variable(
-        "ROLECRAFT_CHARACTERS", "characters", _folder, "a folder", "the shelf of characters"
-    ),
+    Variable("ROLECRAFT_CHARACTERS", "characters", _folder, "a folder", "the shelf of characters"),
     Variable(
         "ROLECRAFT_MODELS_DIR", "models_dir", _folder, "a folder", "the models that are shipped"
     ),
     Variable(
-        "OPENAI_API_KEY", "openai_api_key", _key, "printable ASCII without spaces",
-        "the key for the endpoint engines", secret=True,
+        "OPENAI_API_KEY",
+        "openai_api_key",
+        _key,
+        "printable ASCII without spaces",
+        "the key for the endpoint engines",
+        secret=True,
     ),
     Variable(
-        "OPENAI_BASE_URL", "openai_base_url", _web_address, _ADDRESS,
+        "OPENAI_BASE_URL",
+        "openai_base_url",
+        _web_address,
+        _ADDRESS,
         "an OpenAI-compatible server: vLLM, SGLang, Ollama, transformers serve",
     ),
     Variable(
-        "ROLECRAFT_HOST", "host", _host, "a host name or address",
+        "ROLECRAFT_HOST",
+        "host",
+        _host,
+        "a host name or address",
         "where the page listens; 0.0.0.0 opens it to the network",
     ),
     _whole_variable("port", 1, 65535, "the port of the page"),
@@ -185,7 +204,9 @@ VARIABLES = (
     _whole_variable("rate_per_minute", 1, 100_000, "messages of one visitor in a minute"),
     _whole_variable("rate_per_hour", 1, 1_000_000, "messages of one visitor in an hour"),
     _whole_variable(
-        "trusted_proxy_hops", 0, 10,
+        "trusted_proxy_hops",
+        0,
+        10,
         "proxies in front of the page whose X-Forwarded-For is believed",
     ),
     _whole_variable("max_queue", 1, 10_000, "visitors who may wait for an answer at once"),

@@ -186,7 +186,10 @@ def test_the_process_reads_its_environment_and_its_own_folder(tmp_path: Path) ->
     ask = "from rolecraft.settings import Settings; s = Settings.from_environment(); "
     done = subprocess.run(
         [sys.executable, "-c", ask + "print(s.port, s.host)"],
-        capture_output=True, text=True, cwd=tmp_path, check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=True,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "ROLECRAFT_PORT": "9000"},
     )
     assert done.stdout.split() == ["9000", "h"]

@@ -113,6 +113,11 @@ class Turns:
         sampler = Sampler(request.sampling, request.seed, self._loaded.vocabulary, decoder.peek)
         return Turn(request, sampler, decoder, cache, read)
 
+    def forget(self) -> None:
+        """Trust nothing that a failed step may have left half done."""
+        self.prefixes.clear()
+        self._active = ""  # no adapter's name: the next step switches in any case
+
     def step(self, turn: Turn) -> bool:
         """Read a block of the prompt or write one token; false when that was the last."""
         finish = self._move(turn)

@@ -74,8 +74,10 @@ class Desk:
     ) -> None:
         self._clock = clock
         self._spool = spool
-        self._at = lambda now: Ratings(database, self.raters, app, lambda: now, **options)
-        self.raters = Raters(database, key, app, clock)
+        self.raters = raters = Raters(database, key, app, clock)
+        self._at: Callable[[int], Ratings] = lambda now: Ratings(
+            database, raters, app, lambda: now, **options
+        )
         self.generations = Generations(database, app, clock)
         self.shown = Shown(database)
         self.ratings = Ratings(database, self.raters, app, clock, **options)

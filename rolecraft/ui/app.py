@@ -42,12 +42,13 @@ def build_app(services: Services) -> gr.Blocks:
     ) as demo:
         part("rc-top", "top", html_template=BOTH, zh=top("zh"), en=top("en"))
         build_chat_tab(demo, services, secret)
-    demo.queue(
+    page: gr.Blocks = demo
+    page.queue(
         api_open=False,
         max_size=services.settings.max_queue,
         default_concurrency_limit=8,
     )
-    return demo
+    return page
 
 
 def launch_options(services: Services) -> dict[str, Any]:
@@ -124,5 +125,5 @@ def serve_services(services: Services) -> None:
     try:
         demo.block_thread()
     finally:
-        services.running.stop_all(seconds=2.0)
+        services.running.stop_all(seconds=2.0)  # while the queue can still store what was said
         demo.close()

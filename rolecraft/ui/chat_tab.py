@@ -20,7 +20,9 @@ from rolecraft.services import Services
 from rolecraft.ui import side
 from rolecraft.ui.composer import composer
 from rolecraft.ui.picker import picker
-from rolecraft.ui.talking import Shown, Talking
+from rolecraft.ui.saying import Saying
+from rolecraft.ui.scene import Scene, Shown
+from rolecraft.ui.talking import Talking
 from rolecraft.ui.texts import Language, language_of, say
 from rolecraft.ui.visitor import Place, read_place
 
@@ -50,9 +52,9 @@ def language_of_request(request: gr.Request) -> Language:
 
 def build_chat_tab(blocks: gr.Blocks, services: Services, secret: str) -> Parts:
     """Build and wire the tab inside the open `blocks`. `secret` hides the browser's token."""
-    talking = Talking(services)
-    parts = _layout(services, talking, secret)
-    _wire(blocks, parts, talking)
+    scene = Scene(services)
+    parts = _layout(services, scene, secret)
+    _wire(blocks, parts, Talking(services, scene), Saying(services, scene))
     return parts
 
 
@@ -68,9 +70,9 @@ def part(elem_id: str, behaviour: str, events: str = "", **props: Any) -> gr.HTM
     )
 
 
-def _layout(services: Services, talking: Talking, secret: str) -> Parts:
+def _layout(services: Services, scene: Scene, secret: str) -> Parts:
     place = gr.BrowserState(None, storage_key="rolecraft", secret=secret)
-    cards = {one: picker(services.shelf, talking.faces, one) for one in ("zh", "en")}
+    cards = {one: picker(services.shelf, scene.faces, one) for one in ("zh", "en")}
     forms = {one: side.settings(services.catalog, one) for one in ("zh", "en")}
     boxes = {one: composer(one, services.settings.message_limit) for one in ("zh", "en")}
     with gr.Row(elem_id="rc-app"):
@@ -93,7 +95,7 @@ def _layout(services: Services, talking: Talking, secret: str) -> Parts:
     return Parts(place, head, messages, stream, box, talks, people, panel, file)
 
 
-def _wire(blocks: gr.Blocks, parts: Parts, talking: Talking) -> None:
+def _wire(blocks: gr.Blocks, parts: Parts, talking: Talking, saying: Saying) -> None:
     shown = [getattr(parts, name) for name in Shown._fields]
     quick: dict[str, Any] = {
         "concurrency_limit": 16,
@@ -106,7 +108,7 @@ def _wire(blocks: gr.Blocks, parts: Parts, talking: Talking) -> None:
     @_refusals_shown
     def make(kept: object, event: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         language = language_of_request(request)
-        for one in talking.make(read_place(kept), event._data, language):
+        for one in saying.make(read_place(kept), event._data, language):
             yield _outputs(one)
 
     made = [

@@ -25,7 +25,7 @@ class Limit:
     start: float
 
 
-PRESETS: Mapping[str, Mapping[str, float]] = {
+PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {"temperature": 0.95, "top_p": 0.7},
     "calm": {"temperature": 0.4, "top_p": 0.6},
     "lively": {"temperature": 1.15, "top_p": 0.9},
@@ -80,7 +80,7 @@ def _sampling(given: Mapping[str, Any], own: Sampling, language: Language) -> Sa
         changes[name] = int(value) if name == "max_new_tokens" else float(value)
     seed = given.get("seed")
     if seed not in (None, ""):
-        if not _number(seed) or seed != int(seed) or not 0 <= seed <= _LONGEST_SEED:
+        if not _number(seed) or not 0 <= seed <= _LONGEST_SEED or seed != int(seed):
             raise _refused("seed", seed, language)
         changes["seed"] = int(seed)
     return replace(own, **changes)

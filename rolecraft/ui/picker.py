@@ -71,7 +71,8 @@ def _group(name: str, chips: list[tuple[str, str]], language: Language, more: st
     )
     return (
         f'<div class="group" role="group" aria-label="{label}">'
-        f'<span class="label" aria-hidden="true">{label}</span>{shown}{more}</div>'
+        f'<span class="label" aria-hidden="true">{label}</span>'
+        f'<span class="chips">{shown}{more}</span></div>'
     )
 
 

@@ -43,7 +43,8 @@ def _item(talk: StoredConversation, current: str, face: Face, language: Language
     mine = ' aria-current="true"' if talk.id == current else ""
     acts = [("rename", "edit"), ("export_json", "down"), ("export_md", "down"), ("delete", "trash")]
     menu = "".join(
-        button(say(language, act), act, kind="row", icon=icon, text=True) for act, icon in acts
+        button(say(language, act), act, kind="line-button", icon=icon, text=True)
+        for act, icon in acts
     )
     return (
         f'<li data-id="{escape(talk.id)}"><button type="button" class="talk" data-act="open"{mine}>'

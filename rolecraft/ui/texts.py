@@ -5,7 +5,7 @@ Knows no component. Both languages have the same keys; a test compares them.
 
 import re
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import Literal
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
@@ -137,6 +137,7 @@ ZH = {
     "question": "写好的问答",
     "apology": "抱歉，这边出了点问题（编号 {id}）。对话没有受影响，请再试一次。",
     "busy": "上一句还没说完。等一等，或者先按“停下”。",
+    "not_yours": "只能修改自己说的话。",
     "no_conversation": "先挑一个人再聊吧。",
     "hidden_engine": "没有名叫“{name}”的引擎。请在设置里另选一个。",
     "bad_setting": "设置里的“{name}”是 {value}，用不了。请在设置里改成允许的值。",
@@ -285,6 +286,7 @@ EN = {
         "please try again."
     ),
     "busy": "The last reply is still being written. Wait a moment, or press Stop first.",
+    "not_yours": "You can only edit what you said yourself.",
     "no_conversation": "Choose somebody to talk with first.",
     "hidden_engine": "There is no engine named “{name}”. Choose another one in the settings.",
     "bad_setting": "The setting “{name}” is {value}, which cannot be used. Change it in Settings.",
@@ -328,7 +330,7 @@ def trait_name(trait: str, language: Language) -> str:
 def language_of(query: str | None, accepted: str | None) -> Language:
     """What `?lang=` asks for, else the better liked of the two in Accept-Language, else Chinese."""
     if query in LANGUAGES:
-        return cast(Language, query)
+        return query
     best: tuple[float, Language] | None = None
     for part in (accepted or "").split(","):
         name, _, rest = part.strip().partition(";")
@@ -336,7 +338,7 @@ def language_of(query: str | None, accepted: str | None) -> Language:
         weight = re.fullmatch(r"\s*q=([01](?:\.\d{0,3})?)\s*", rest)
         liked = float(weight.group(1)) if weight else 1.0
         if primary in LANGUAGES and liked > 0 and (best is None or liked > best[0]):
-            best = liked, cast(Language, primary)
+            best = liked, primary
     if best:
         return best[1]
     return "en" if (accepted or "").strip() not in ("", "*") else "zh"

@@ -14,7 +14,7 @@ def top(language: Language) -> str:
         f'<a class="skip" href="#rc-main">{word(language, "skip")}</a>'
         '<header class="top">'
         f"{button(say(language, 'menu'), 'menu', kind='quiet menu-button', icon='menu')}"
-        f'<span class="brand">{_MARK}<strong>{escape(say(language, "title"))}</strong>'
+        f'<span class="brand">{_MARK}<strong>{_name(language)}</strong>'
         f"<span>{word(language, 'brand_line')}</span></span>"
         f"{button(say(language, 'theme'), 'theme', icon='theme')}"
         f'<a class="language" href="?lang={other}" lang="{other}" hreflang="{other}" '
@@ -23,11 +23,16 @@ def top(language: Language) -> str:
     )
 
 
+def _name(language: Language) -> str:
+    name, _, rest = say(language, "title").partition(" ")
+    return escape(name) + (f'<span class="long"> {escape(rest)}</span>' if rest else "")
+
+
 _MARK = (
     '<svg class="logo" viewBox="0 0 32 32" width="28" height="28" aria-hidden="true">'
-    '<path d="M5 9.5C5 6.5 7.5 4 10.5 4h11C24.5 4 27 6.5 27 9.500v8c0 3-2.5 5.5-5.5 '
-    '5.500H15l-6.5 5v-5.300C6.4 22 5 20 5 17.500z" fill="currentColor"/>'
-    '<circle cx="12" cy="12.5" r="1.7" fill="#fff"/><circle cx="20" cy="12.5" r="1.7" '
-    'fill="#fff"/><path d="M11.5 16.500c2.5 2.6 6.5 2.6 9 0" stroke="#fff" '
-    'stroke-width="1.8" fill="none" stroke-linecap="round"/></svg>'
+    '<path d="M5 9.5A5.5 5.5 0 0 1 10.5 4h11A5.5 5.5 0 0 1 27 9.5v8a5.5 5.5 0 0 1-5.5 5.5H15'
+    'l-6.5 5v-5.3A5.5 5.5 0 0 1 5 17.5z" fill="currentColor"/>'
+    '<circle cx="12" cy="12.5" r="1.7" fill="#fff"/><circle cx="20" cy="12.5" r="1.7" fill="#fff"/>'
+    '<path d="M11.5 16.5c2.5 2.6 6.5 2.6 9 0" stroke="#fff" stroke-width="1.8" fill="none" '
+    'stroke-linecap="round"/></svg>'
 )

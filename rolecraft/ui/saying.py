@@ -1,0 +1,209 @@
+"""What the visitor says, and the reply as it comes.
+
+Knows no gradio. What was said is in the database before a model starts, and every reply, also a
+broken one, before the page says that it is done.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+from rolecraft.admission import CARE_ENGINE, care, clean, speaks_of_self_harm
+from rolecraft.chat import Answering, Partial, Request, start
+from rolecraft.conversation import Conversation
+from rolecraft.errors import ConversationNotFound, InputRefused, RoleCraftError, StoreUnavailable
+from rolecraft.services import Services, without_sources
+from rolecraft.store.stored import StoredConversation, StoredMessage
+from rolecraft.ui import talk
+from rolecraft.ui.options import Options, read_options
+from rolecraft.ui.scene import Scene, Shown, greeting_of
+from rolecraft.ui.texts import Language, say
+from rolecraft.ui.visitor import Place
+
+PACE_S = 1 / 15  # between two looks at a reply in the making
+
+
+class Saying:
+    """The steps that ask a model. Safe to call from several threads."""
+
+    def __init__(self, services: Services, scene: Scene) -> None:
+        self._services = services
+        self._store = services.conversations
+        self._scene = scene
+
+    def make(self, place: Place, sent: object, language: Language) -> Iterator[Shown]:
+        """Say something, say it differently, or ask for another answer; the reply as it comes.
+
+        Raises after a last `Shown` that puts the page right; what was stored stays.
+        """
+        given: dict[str, Any] = sent if isinstance(sent, dict) else {}
+        latest = place
+        try:
+            for shown in self._made(place, given, language):
+                latest = shown.place or latest
+                yield shown
+        except Exception as error:
+            kept = isinstance(error, StoreUnavailable)
+            yield self._scene.after_failure(latest, language, keep_stream=kept)
+            raise
+
+    def _made(self, place: Place, given: dict[str, Any], language: Language) -> Iterator[Shown]:
+        deed = given.get("do")
+        if deed in ("send", "edit"):
+            yield from self._say(place, given, language)
+        elif deed == "again":
+            options = self._ready(given, language)
+            message = self._asked(place, str(given.get("id")))
+            self._services.doorkeeper.admit(place.visitor)
+            with self._claimed(place, language):
+                yield from self._answer(place, message, options, language)
+
+    def _say(self, place: Place, given: dict[str, Any], language: Language) -> Iterator[Shown]:
+        text = clean(str(given.get("text", "")), self._services.settings.message_limit)
+        options = None
+        if not speaks_of_self_harm(text):  # who is over the rate is still given a hand
+            options = self._ready(given, language)
+            self._services.doorkeeper.admit(place.visitor)
+        place = self._begun(place, language)
+        with self._claimed(place, language):
+            if given.get("do") == "edit":
+                parent = self._own(place, str(given.get("id")), language).parent
+            else:
+                parent = _last_reply(self._store.path(place.visitor, place.conversation))
+            message = self._store.append_user(place.visitor, place.conversation, parent, text)
+            if options:
+                yield from self._answer(place, message, options, language)
+            else:
+                answer = care(language)
+                self._store.append_reply(place.visitor, place.conversation, message.id, answer)
+                yield self._scene.at(place, language, sent=message.id)
+
+    @contextmanager
+    def _claimed(self, place: Place, language: Language) -> Iterator[None]:
+        """The conversation for this answer alone."""
+        if not self._services.running.claim(place.conversation):
+            raise InputRefused(say(language, "busy"))
+        try:
+            yield
+        finally:
+            self._services.running.end(place.conversation)
+
+    def _ready(self, given: dict[str, Any], language: Language) -> Options:
+        """The options, after the engine has been opened: its refusal must come before all else."""
+        options = read_options(given.get("settings"), self._services.catalog, language)
+        self._services.catalog.open(options.engine)
+        return options
+
+    def _begun(self, place: Place, language: Language) -> Place:
+        """The place with its conversation in the database."""
+        if place.conversation:
+            stored = self._store.get(place.visitor, place.conversation)
+            self._services.shelf.get(stored.character)
+            return place
+        if not place.character:
+            raise InputRefused(say(language, "no_conversation"))
+        person = self._services.shelf.get(place.character)
+        greeting = greeting_of(person, place.greeting)
+        stored = self._store.create(place.visitor, person.id, greeting["zh"])
+        return place.at(stored.id, person.id)
+
+    def _find(self, place: Place, message: str) -> StoredMessage:
+        path = self._store.path(place.visitor, place.conversation, until=message)
+        return path[-1]
+
+    def _own(self, place: Place, message: str, language: Language) -> StoredMessage:
+        """A message of the visitor; what the character said is not theirs to change."""
+        found = self._find(place, message)
+        if found.role != "user":
+            raise InputRefused(say(language, "not_yours"))
+        return found
+
+    def _asked(self, place: Place, message: str) -> StoredMessage:
+        """The visitor's message that this reply answers, or this message itself."""
+        found = self._find(place, message)
+        if found.role == "user":
+            return found
+        return self._find(place, str(found.parent))
+
+    # -- the answer ---------------------------------------------------------------------------
+
+    def _answer(
+        self, place: Place, message: StoredMessage, options: Options, language: Language
+    ) -> Iterator[Shown]:
+        stored = self._store.get(place.visitor, place.conversation)
+        if stored.engine != options.engine:
+            stored = self._store.use_engine(place.visitor, place.conversation, options.engine)
+        face = self._scene.face(stored.character)
+        yield Shown(
+            place=place,
+            head=talk.head(face, stored.engine, language),
+            log=self._scene.log(place, language, until=message.id),
+            stream=talk.stream(face, None, language),
+            composer=f"busy:{message.id}",
+            side=self._scene.side(place, language),
+        )
+        answering = start(self._request(place, stored, message, options), self._services.index)
+        failure: RoleCraftError | None = None
+        self._services.running.begin(place.conversation, answering)
+        try:
+            with closing(
+                answering.partials()
+            ) as partials:  # closed now, so that the reply is final
+                for partial in _paced(partials):
+                    yield Shown(stream=talk.stream(face, partial, language))
+        except RoleCraftError as error:
+            failure = error
+        finally:
+            self._keep(place, message, answering)
+        yield self._scene.at(place, language, sent=message.id)
+        if failure:
+            raise failure
+
+    def _keep(self, place: Place, message: StoredMessage, answering: Answering) -> None:
+        with suppress(ConversationNotFound):  # deleted meanwhile: nothing is to be kept
+            self._store.append_reply(place.visitor, place.conversation, message.id, answering.reply)
+
+    def _request(
+        self, place: Place, stored: StoredConversation, message: StoredMessage, options: Options
+    ) -> Request:
+        person = self._services.shelf.get(stored.character)
+        told = self._store.as_conversation(place.visitor, place.conversation, until=message.id)
+        passages = None
+        if not options.passages:
+            history = tuple(turn.user for turn in told.turns[:-1])
+            near = self._services.index.retrieve(person, message.text, history)
+            passages = without_sources(near)
+        return Request(
+            character=person,
+            conversation=_without_care(told),
+            engine=self._services.catalog.open(options.engine),
+            budget=self._services.catalog.budget(options.engine),
+            sampling=options.sampling,
+            emotion=options.emotion,
+            passages=passages,
+        )
+
+
+def _without_care(told: Conversation) -> Conversation:
+    """The conversation as a model may see it: help lines are not the character's own words."""
+    *before, last = told.turns
+    kept = (t for t in before if not (t.reply and t.reply.identity.engine == CARE_ENGINE))
+    return replace(told, turns=(*kept, last))
+
+
+def _last_reply(path: Iterable[StoredMessage]) -> str | None:
+    """Where the next message belongs; one that was never answered is passed over."""
+    replies = [message.id for message in path if message.role == "assistant"]
+    return replies[-1] if replies else None
+
+
+def _paced(partials: Iterable[Partial]) -> Iterator[Partial]:
+    """At most fifteen a second: more than that no eye can tell, but every page pays for."""
+    due = 0.0
+    for partial in partials:
+        now = time.monotonic()
+        if now >= due:
+            due = now + PACE_S
+            yield partial

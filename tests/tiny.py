@@ -1,0 +1,83 @@
+"""A whole house in a temporary folder: two characters, an encoder with random weights, engines
+that say what they are told. Everything but the weights is the real thing.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rolecraft.engines.base import EngineCard
+from rolecraft.engines.scripted import ScriptedEngine
+from rolecraft.services import Services, open_services
+from rolecraft.settings import Settings
+
+SHELF = Path(__file__).with_name("data") / "shelf"
+REPLIES = ("（快乐）你来啦，快坐。", "（悲伤）雨下了一整天。", "我在想晚饭吃什么。")
+
+
+def make_encoder(folder: Path) -> Path:
+    """A tiny BERT with random weights, as the encoder of the mini profile below `folder`."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    encoder = folder / "mini" / "encoder"
+    encoder.mkdir(parents=True)
+    texts = [path.read_text(encoding="utf-8") for path in SHELF.glob("*/*.*")]
+    letters = sorted({letter for text in texts for letter in text if not letter.isspace()})
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters]
+    (encoder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+    BertTokenizer(str(encoder / "vocab.txt")).save_pretrained(encoder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=32, max_position_embeddings=64, initializer_range=0.5,
+    )  # fmt: skip
+    BertModel(config, add_pooling_layer=False).save_pretrained(encoder)
+    facts = {"query_instruction": "", "pooling": "mean", "max_length": 64}
+    (encoder / "rolecraft_encoder.json").write_text(json.dumps(facts), encoding="utf-8")
+    return folder
+
+
+def make_catalogue(path: Path, **engines: dict[str, Any]) -> Path:
+    """A catalogue whose default engine is scripted; `engines` adds or replaces some."""
+    scripted = {
+        "kind": "scripted", "base": "mini", "budget": "small", "profile": "mini",
+        "summary": {"zh": "照本宣科", "en": "Says what it was told to"},
+    }  # fmt: skip
+    facts = {
+        "bases": {},
+        "budgets": {"small": {"tokens": 900, "passage_chars": 80, "full_persona": False},
+                    "large": {"tokens": 6000, "passage_chars": 400, "full_persona": True}},
+        "engines": {
+            "rolecraft-mini": scripted,
+            "written": {**scripted, "kind": "written"},
+            "secret": {**scripted, "hidden": True},
+            "gpt-4": {**scripted, "kind": "openai_compatible"},
+            **{name: {**scripted, **changes} for name, changes in engines.items()},
+        },
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(facts, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+def make_services(
+    folder: Path,
+    models: Path,
+    replies: Sequence[str] = REPLIES,
+    pause_s: float = 0.0,
+    fail_after: int | None = None,
+    shelf: Path = SHELF,
+    **settings: Any,
+) -> Services:
+    """Open services in `folder`; the default engine says `replies` in turn."""
+
+    def scripted(card: EngineCard) -> ScriptedEngine:
+        return ScriptedEngine(card, replies, pause_s, fail_after)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    catalogue = make_catalogue(folder / "catalog.yaml")
+    chosen = Settings(data_dir=folder / "data", models_dir=models, characters=shelf, **settings)
+    return open_services(chosen, catalogue, {"scripted": scripted})
