@@ -8,13 +8,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+_NO_LETTER = re.compile(r"[\W_]+")
 _SENTENCE = re.compile(r"[^。！？!?…；;\n]+")
 
 
 def bare(text: str) -> str:
     """The letters, digits and Chinese characters of a text, in one width and case."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(letter for letter in folded if letter.isalnum())
+    return _NO_LETTER.sub("", folded)
 
 
 def sentences(text: str, least: int) -> list[str]:

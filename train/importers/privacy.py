@@ -85,6 +85,8 @@ _RULES: tuple[tuple[str, str, re.Pattern[str]], ...] = (
         ),
     ),
 )  # fmt: skip
+# Nothing personal is told without one of these, and most of what is said has none.
+_TRACE = re.compile(r"[\d@＠号弄单一幺]|wxid_|微信|[\[(]at[\])]", re.IGNORECASE)
 _HAS_WIDE = re.compile("[０-９Ａ-ｚ＠．－–]")
 _SUSPECT = re.compile(
     rf"\d{{3}}|[@\[(]|{_NUMERAL}{{11}}|[号室弄]|wxid_|[A-Z]\S?[A-Z0-9]{{5}}", re.I
@@ -94,6 +96,8 @@ _SUSPECT = re.compile(
 @lru_cache(maxsize=4096)  # an instruction comes again with every file of replies
 def mask(text: str) -> tuple[str, tuple[str, ...]]:
     """The text with personal data masked, and the kinds of data that were found."""
+    if not _TRACE.search(text):
+        return text, ()
     plain = text
     if _HAS_WIDE.search(text):
         plain = text.translate(_WIDE)  # one character for one, so that places stay the same

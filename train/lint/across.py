@@ -105,11 +105,10 @@ def _of_split(read: Read, split: str) -> Iterator[Item]:
 
 
 def _parts(answer: str, quoted: tuple[str, ...]) -> set[str]:
-    """The runs of an answer without the facts that it quotes, and the whole of a short one."""
+    """The runs of an answer without the facts that it quotes."""
     for value in quoted:
         answer = answer.replace(value, "\n")
-    found = {run for part in answer.split("\n") for run in runs(part, LEAKED)}
-    return found
+    return {run for part in answer.split("\n") for run in runs(part, LEAKED)}
 
 
 def _balance(read: Read, findings: Findings) -> None:

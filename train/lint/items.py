@@ -157,6 +157,7 @@ class _Folder:
 
     def __init__(self, folder: Path, root: Path) -> None:
         self.folder, self.root = folder, root
+        self.prefix = self.shown(folder / "x")[:-1]
         self.faults: list[Fault] = []
         self.labels = Labels()
         self.stand_ins = {
@@ -205,7 +206,7 @@ class _Folder:
     ) -> Item:  # fmt: skip
         said = "" if text is None else str(text)
         label = self.labels.named(str(row.get("emotion") or ""), said)
-        return Item(kind, self.shown(self.folder / file), line, item, said, label, **told)
+        return Item(kind, f"{self.prefix}{file}", line, item, said, label, **told)
 
     def _rows(self, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
         path = self.folder / name
