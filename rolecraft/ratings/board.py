@@ -42,13 +42,12 @@ def compute(rows: Rows, spec: Spec) -> dict[str, Any]:
     left_out["over the cap"] = over
     arms = arm_labels(every)
     scores, votes = scores_of(main, arms), votes_of(main, arms)
-    raters = len(set(main["rater"]))
     body: dict[str, Any] = {
         "method": METHOD,
         "spec": asdict(spec),
-        "data_sha256": data_hash(every),
-        "n_ratings": len(set(main["number"])),
-        "n_raters": raters,
+        "data_sha256": data_hash(rows),
+        "n_ratings": len(np.unique(main["number"])),
+        "n_raters": len(set(main["rater"])),
         "left_out": left_out,
         "table": _table(scores, spec),
         "differences": [_difference(one) for one in means.differences(scores)] if scores else [],
@@ -112,18 +111,10 @@ def _difference(one: means.Difference) -> dict[str, Any]:
 def _agreement(chosen: Chosen, spec: Spec) -> dict[str, Any]:
     found = {}
     for criterion in CRITERIA:
-        rows = chosen.only(
-            np.array(
-                [
-                    name == criterion and value is not None
-                    for name, value in zip(chosen["criterion"], chosen["value"], strict=True)
-                ],
-                dtype=bool,
-            )
-        )
+        rows = chosen.only(chosen["criterion"] == criterion).valued()
         if len(rows):
-            value = rows["value"].astype(np.int64)
             unit, rater = codes(rows["generation"]), codes(rows["rater"])
+            value = rows["value"].astype(np.int64)
             found[criterion] = asdict(
                 agreement.agreement(unit, rater, value, spec.draws, spec.seed)
             )
@@ -169,16 +160,16 @@ def _fragility(scores: Scores | None, votes: Votes | None) -> dict[str, Any]:
 
 def _rater_quality(usable: Chosen) -> dict[str, Any]:
     """Whether raters put degraded copies lower and say the same twice. Nobody is dropped for it."""
-    rows = usable.only(np.array([value is not None for value in usable["value"]], dtype=bool))
-    rater = codes(rows["rater"])
-    value = rows["value"].astype(np.float64)
-    degraded = rows["source"] == "degraded"
+    rows = usable.valued()
+    rater, value = codes(rows["rater"]), rows["value"]
+    degraded = np.asarray(rows["source"] == "degraded", dtype=bool)
     plain = (rows["item_kind"] != "degraded") & (rows["repeat_of"] == "")
+    plain = np.asarray(plain, dtype=bool)
     tests = [
         agreement.discernment(one, value[(rater == one) & degraded], value[(rater == one) & plain])
         for one in range(int(rater.max(initial=-1)) + 1)
     ]
-    pooled = agreement.discernment(-1, value[degraded.astype(bool)], value[plain.astype(bool)])
+    pooled = agreement.discernment(-1, value[degraded], value[plain])
     first, second = _repeats(rows)
     return {
         "degraded_p": pooled.p,
@@ -209,9 +200,9 @@ def _halo(chosen: Chosen) -> dict[str, Any]:
     for number, generation, criterion, value in zip(
         *(chosen[name] for name in ("number", "generation", "criterion", "value")), strict=True
     ):
-        if value is not None and criterion in CRITERIA:
+        if criterion in CRITERIA:
             line = grid.setdefault((number, generation), [float("nan")] * len(CRITERIA))
-            line[CRITERIA.index(criterion)] = float(value)
+            line[CRITERIA.index(criterion)] = value
     values = np.array(list(grid.values()), dtype=np.float64).reshape(-1, len(CRITERIA))
     found = agreement.correlations(values)
     return {
@@ -237,19 +228,19 @@ def _sensitivity(usable: Chosen, spec: Spec, labels: Mapping[str, str]) -> dict[
 
 def _by_arm(chosen: Chosen, labels: Mapping[str, str], *, weigh: bool = False) -> dict[str, Any]:
     """Mean and number of values per arm; weighed by the inverse chance of having been drawn."""
-    rows = chosen.only(np.array([value is not None for value in chosen["value"]], dtype=bool))
-    found = {}
+    rows = chosen.valued()
     arm = np.array([labels[rev] for rev in rows["model_rev"]], dtype=object)
-    weight = 1 / rows["pair_prob"].astype(np.float64) if weigh else np.ones(len(rows))
+    weight = 1 / rows["pair_prob"] if weigh else np.ones(len(rows))
+    found = {}
     for name in sorted(set(arm)):
-        own = (arm == name).astype(bool)
-        mean = np.average(rows["value"][own].astype(np.float64), weights=weight[own])
+        own = np.asarray(arm == name, dtype=bool)
+        mean = np.average(rows["value"][own], weights=weight[own])
         found[name] = {"mean": float(mean), "n": int(own.sum())}
     return found
 
 
 def _by(chosen: Chosen, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
     return {
-        str(value): _by_arm(chosen.only((chosen[name] == value).astype(bool)), labels)
+        str(value): _by_arm(chosen.only(chosen[name] == value), labels)
         for value in sorted(set(chosen[name]))
     }

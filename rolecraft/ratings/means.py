@@ -5,7 +5,6 @@ clustered two ways (Cameron, Gelbach and Miller 2011), and checked by the pigeon
 which resamples raters and prompts at once (Owen 2007).
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -155,25 +154,25 @@ def first_falls(scores: Scores) -> Fragility | None:
 
 
 class _Fit:
-    """Least squares on dummies with a covariance clustered by rater and by prompt."""
+    """Least squares on dummies with a covariance clustered by rater and by prompt.
+
+    Fixed effects leave some directions of the cells free; they are taken out beforehand, and a
+    contrast that needs one of them is not estimable.
+    """
 
     def __init__(self, scores: Scores, design: Floats, value: Floats) -> None:
         from statsmodels.regression.linear_model import OLS
         from statsmodels.stats.sandwich_covariance import cov_cluster_2groups
 
         self._scores = scores
-        self._used = np.flatnonzero(np.abs(design).max(axis=0, initial=0) > 1e-9)
-        self._full = design[:, self._used]
         self._degrees = min(_distinct(scores.rater), _distinct(scores.prompt)) - 1
-        self._rank = np.linalg.matrix_rank(self._full.T @ self._full) if self._used.size else 0
-        if self._degrees < 1 or not self._used.size:
+        sizes, directions = np.linalg.eigh(design.T @ design)
+        self._axes = directions[:, sizes > 1e-9 * max(sizes.max(initial=0), 1.0)]
+        if self._degrees < 1 or not self._axes.size:
+            self._axes = self._axes[:, :0]
             return
-        with warnings.catch_warnings():
-            # fixed effects leave one cell of each criterion free; contrasts are checked below
-            warnings.simplefilter("ignore")
-            result: Any = OLS(value, self._full).fit()
-        groups = scores.rater, scores.prompt
-        both, one, two = cov_cluster_2groups(result, *groups)
+        result: Any = OLS(value, design @ self._axes).fit()
+        both, one, two = cov_cluster_2groups(result, scores.rater, scores.prompt)
         self._values, self._covariances = result.params, (both, one, two)
 
     def contrast(self, weights: dict[int, float], rows: Any) -> Estimate | None:
@@ -191,31 +190,23 @@ class _Fit:
 
     def p_value(self, weights: dict[int, float]) -> float:
         vector = self._vector(weights)
-        if vector is None:
-            return 1.0
-        error = self._error(vector)
-        if error == 0:
+        error = self._error(vector) if vector is not None else 0.0
+        if vector is None or error == 0:
             return 1.0
         return float(2 * stats.t.sf(abs(vector @ self._values) / error, self._degrees))
 
     def _vector(self, weights: dict[int, float]) -> Floats | None:
-        place = {int(cell): i for i, cell in enumerate(self._used)}
-        if self._degrees < 1 or any(cell not in place for cell in weights):
-            return None
-        vector = np.zeros(len(self._used))
+        """The weights along the axes that were fitted."""
+        full = np.zeros(len(self._axes))
         for cell, weight in weights.items():
-            vector[place[cell]] = weight
-        # Estimable only when it lies in the row space: with fixed effects some cells hang free.
-        if self._rank < len(self._used):
-            gram = self._full.T @ self._full
-            projected = gram @ np.linalg.lstsq(gram, vector, rcond=1e-9)[0]
-            if np.abs(projected - vector).max() > 1e-6:
-                return None
-        return vector
+            full[cell] = weight
+        along = full @ self._axes
+        free = np.abs(self._axes @ along - full).max() > 1e-6
+        return None if free else np.asarray(along, dtype=np.float64)
 
     def _error(self, vector: Floats) -> float:
         # The two-way estimate may fall below a one-way one, or below zero, by chance alone.
-        return float(np.sqrt(max(vector @ each @ vector for each in (*self._covariances,))))
+        return float(np.sqrt(max(0.0, *(vector @ each @ vector for each in self._covariances))))
 
 
 def _within(scores: Scores) -> _Fit:

@@ -225,6 +225,7 @@ def _glm(won: Floats, design: Floats, rater: Codes) -> Any:
 
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             warnings.simplefilter("error", PerfectSeparationWarning)
             model = sm.GLM(won, design, family=sm.families.Binomial())
             return model.fit(cov_type="cluster", cov_kwds={"groups": rater})

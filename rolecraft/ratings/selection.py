@@ -26,6 +26,10 @@ COLUMNS = (
     "source", "emotion", "finish", "leak_models", "leak_broken", "chars", "actions", "emoji",
     "lines", "criterion", "value", "outcome",
 )  # fmt: skip
+_WHOLE = (
+    "number", "current", "asks_identity", "excluded", "chars", "actions", "emoji", "lines",
+)  # fmt: skip
+_REAL = ("value", "pair_prob")
 Rows = Mapping[str, Sequence[Any]]
 
 
@@ -57,49 +61,68 @@ class Spec:
         return cls(**given)
 
 
-@dataclass(frozen=True)
 class Chosen:
-    """Rows of ratings as arrays, by column."""
+    """Rows of ratings as arrays, by column; a choice of rows copies a column only when it is read.
 
-    columns: dict[str, Any]
+    A value that is not applicable is NaN.
+    """
+
+    def __init__(self, columns: Mapping[str, Any], index: Any) -> None:
+        self._columns = columns
+        self._index = index
+        self._read: dict[str, Any] = {}
 
     @classmethod
     def of(cls, rows: Rows) -> "Chosen":
-        return cls({name: np.array(rows[name], dtype=object) for name in COLUMNS})
+        columns = {name: _array(name, rows[name]) for name in COLUMNS}
+        return cls(columns, np.arange(len(rows["number"])))
 
     def only(self, rows: Any) -> "Chosen":
-        return Chosen({name: each[rows] for name, each in self.columns.items()})
+        return Chosen(self._columns, self._index[np.asarray(rows, dtype=bool)])
+
+    def without(self, numbers: Any) -> "Chosen":
+        """The same rows without these ratings: a rating counts whole or not at all."""
+        return self.only(~np.isin(self["number"], numbers))
+
+    def valued(self) -> "Chosen":
+        """The rows that hold a value of a criterion."""
+        return self.only(~np.isnan(self["value"]))
 
     def __getitem__(self, name: str) -> Any:
-        return self.columns[name]
+        if name not in self._read:
+            self._read[name] = self._columns[name][self._index]
+        return self._read[name]
 
     def __len__(self) -> int:
-        return len(self.columns["number"])
+        return len(self._index)
+
+
+def _array(name: str, values: Sequence[Any]) -> Any:
+    if name in _WHOLE:
+        return np.array(values, dtype=np.int64)
+    if name in _REAL:
+        return np.array([np.nan if one is None else one for one in values], dtype=np.float64)
+    return np.array(values, dtype=object)
 
 
 def valid(every: Chosen, spec: Spec) -> tuple[Chosen, dict[str, int]]:
     """The ratings that may count at all, and why the others do not. Each is counted once."""
-    rated = (every["current"] == 1) & (every["criterion"] != "")
-    chosen = every.only(rated)
+    chosen = every.only((every["current"] == 1) & (every["criterion"] != ""))
     left_out: dict[str, int] = {}
 
     def drop(reason: str, keep: Any) -> None:
         nonlocal chosen
-        gone = set(chosen["number"][~keep.astype(bool)])
-        kept = np.array([number not in gone for number in chosen["number"]], dtype=bool)
+        gone = np.unique(chosen["number"][~np.asarray(keep, dtype=bool)])
         left_out[reason] = len(gone)
-        chosen = chosen.only(kept)
-
-    def among(name: str, values: Sequence[str]) -> Any:
-        return np.array([value in values for value in chosen[name]], dtype=bool)
+        chosen = chosen.without(gone)
 
     if spec.study:
         chosen = chosen.only(chosen["study"] == spec.study)
-    drop("training or other pages", among("mode", spec.modes))
+    drop("training or other pages", _among(chosen["mode"], spec.modes))
     drop("rater set aside", chosen["rater_status"] == "active")
     agreed = np.array(["rate" in value.split(",") for value in chosen["consents"]], dtype=bool)
     drop("consent withdrawn", agreed)
-    drop("kind of rater", among("rater_kind", spec.rater_kinds))
+    drop("kind of rater", _among(chosen["rater_kind"], spec.rater_kinds))
     drop("asked for the model's name", chosen["asks_identity"] == 0)
     if spec.flagged == "excluded":
         drop("failed a rule", chosen["excluded"] == 0)
@@ -109,25 +132,27 @@ def valid(every: Chosen, spec: Spec) -> tuple[Chosen, dict[str, int]]:
 def targets(usable: Chosen, spec: Spec) -> Chosen:
     """Without degraded copies and repeats, which test the raters and not the arms."""
     rows = (usable["item_kind"] != "degraded") & (usable["repeat_of"] == "")
-    chosen = usable.only(rows.astype(bool))
-    leaky = [
-        bool(a or b) for a, b in zip(chosen["leak_models"], chosen["leak_broken"], strict=True)
-    ]
-    wrong = ~np.isin(chosen["source"].astype(str), spec.sources)
+    chosen = usable.only(rows)
+    wrong = ~_among(chosen["source"], spec.sources)
     if spec.leaks == "excluded":
-        wrong |= np.array(leaky, dtype=bool)
+        wrong |= (chosen["leak_models"] != "") | (chosen["leak_broken"] != "")
     if spec.finish == "stop":
         wrong |= chosen["finish"] != "stop"
-    # A pair counts whole or not at all.
-    gone = set(chosen["number"][wrong.astype(bool)])
-    return chosen.only(np.array([one not in gone for one in chosen["number"]], dtype=bool))
+    return chosen.without(chosen["number"][np.asarray(wrong, dtype=bool)])
 
 
 def capped(chosen: Chosen, cap: int) -> tuple[Chosen, int]:
-    events = set(zip(chosen["number"], chosen["rater"], strict=True))
-    held = study.counted(events, cap)
-    rows = np.array([number in held for number in chosen["number"]], dtype=bool)
-    return chosen.only(rows), len(events) - len(held)
+    """The ratings within the cap of each rater, and how many are over it."""
+    numbers, places = np.unique(chosen["number"], return_index=True)
+    if not cap:
+        return chosen, 0
+    held = study.counted(zip(numbers.tolist(), chosen["rater"][places], strict=True), cap)
+    over = [number for number in numbers.tolist() if number not in held]
+    return chosen.without(over), len(over)
+
+
+def _among(values: Any, known: Sequence[str]) -> Any:
+    return np.array([value in known for value in values], dtype=bool)
 
 
 def arm_labels(every: Chosen) -> dict[str, str]:
@@ -144,18 +169,18 @@ def codes(values: Sequence[Any]) -> Any:
 
 
 def scores_of(chosen: Chosen, labels: Mapping[str, str]) -> Scores | None:
-    valued = np.array([value is not None for value in chosen["value"]], dtype=bool)
-    rows = chosen.only(valued)
+    rows = chosen.valued()
     if not len(rows):
         return None
     arm = [labels[rev] for rev in rows["model_rev"]]
     arms = tuple(sorted(set(arm)))
-    criteria = tuple(name for name in CRITERIA if name in set(rows["criterion"]))
+    asked = set(rows["criterion"])
+    criteria = tuple(name for name in CRITERIA if name in asked)
     return Scores(
         arms, criteria, codes(rows["rater"]), codes(rows["turn"]),
         np.array([arms.index(one) for one in arm], dtype=np.int64),
         np.array([criteria.index(one) for one in rows["criterion"]], dtype=np.int64),
-        rows["value"].astype(np.float64),
+        rows["value"],
     )  # fmt: skip
 
 
@@ -187,10 +212,10 @@ def votes_of(chosen: Chosen, labels: Mapping[str, str]) -> Votes | None:
     )  # fmt: skip
 
 
-def data_hash(every: Chosen) -> str:
-    """The hash of all rows with raters by order of appearance: the names differ by export."""
-    lines = hashlib.sha256()
-    columns = [every[name] if name != "rater" else codes(every["rater"]) for name in COLUMNS]
-    for row in zip(*(each.tolist() for each in columns), strict=True):
-        lines.update(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
-    return lines.hexdigest()
+def data_hash(rows: Rows) -> str:
+    """The hash of all rows with raters by order of appearance: their names differ by export."""
+    body = hashlib.sha256()
+    for name in COLUMNS:
+        values = codes(rows[name]).tolist() if name == "rater" else list(rows[name])
+        body.update(json.dumps([name, values], ensure_ascii=True).encode())
+    return body.hexdigest()

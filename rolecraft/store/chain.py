@@ -20,6 +20,7 @@ FIELDS = (
     "comment_sha256", "after_reveal", "active_ms", "wall_ms", "n_changes", "input_mode",
     "consent_sha256", "received_ms", "app_git", "prev_hash",
 )  # fmt: skip
+_END = select(EventRow.number, EventRow.row_hash).order_by(EventRow.number.desc()).limit(1)
 
 ScoreKey = tuple[str, str, int | None]  # generation, criterion, value; None is "not applicable"
 
@@ -32,8 +33,7 @@ def queue_up(session: Session) -> None:
 
 def end(session: Session) -> tuple[int, str]:
     """Number and hash of the newest event; zero and "" before the first."""
-    query = select(EventRow.number, EventRow.row_hash).order_by(EventRow.number.desc()).limit(1)
-    found = session.execute(query).one_or_none()
+    found = session.connection().execute(_END).one_or_none()
     return (found.number, found.row_hash) if found else (0, "")
 
 

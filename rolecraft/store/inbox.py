@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Table, and_, bindparam, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from rolecraft.errors import RatingRefused
@@ -21,6 +21,43 @@ Kind = Literal["submit", "revise", "withdraw", "skip"]
 # The same words for what never was, what is someone else's and what has a wrong token.
 NOT_YOURS = "This form is not yours, or there is none. Open the page again."
 _HOUR_MS = 3600 * 1000
+
+# The statements of the one busy transaction are built once: building them again for every rating
+# takes longer than the database does.
+_FORMS = cast(Table, PresentationRow.__table__)
+_EVENTS = cast(Table, EventRow.__table__)
+_AGREED = and_(
+    ConsentRow.rater_id == RaterRow.id,
+    ConsentRow.scope == "rate",
+    ConsentRow.withdrawn_ms.is_(None),
+)
+_RATER = (
+    select(RaterRow.status, ConsentRow.doc_sha256)
+    .select_from(RaterRow)
+    .outerjoin(ConsentRow, _AGREED)
+    .where(RaterRow.id == bindparam("rater"))
+    .order_by(ConsentRow.granted_ms.desc())
+    .limit(1)
+)
+_FORM = select(_FORMS).where(
+    _FORMS.c.id == bindparam("form"), _FORMS.c.rater_id == bindparam("rater")
+)
+_LAST = (
+    select(_EVENTS)
+    .where(_EVENTS.c.presentation_id == bindparam("form"))
+    .order_by(_EVENTS.c.seq.desc())
+    .limit(1)
+)
+_SHOWN = select(
+    GenerationRow.id, GenerationRow.whole_sha256, func.length(GenerationRow.reply_text)
+).where(GenerationRow.id.in_([bindparam("left"), bindparam("right")]))
+_HOUR = select(func.count(literal(1)), func.max(_EVENTS.c.received_ms)).where(
+    _EVENTS.c.rater_id == bindparam("rater"), _EVENTS.c.received_ms > bindparam("since"),
+    _EVENTS.c.kind == "submit",
+)  # fmt: skip
+_STATE = update(_FORMS).where(_FORMS.c.id == bindparam("form")).values(state=bindparam("to"))
+_NEW_EVENT = insert(_EVENTS)
+_NEW_SCORES = insert(cast(Table, ScoreRow.__table__))
 
 
 class Expired(RatingRefused):
@@ -48,12 +85,21 @@ class Content:
     salt: str = ""  # of the comment's hash
 
 
-def owned(session: Session, rater: str, form: object, *, lock: bool = False) -> PresentationRow:
-    """The row of the rater's form. Raises `RatingRefused` for any other."""
+def owned(session: Session, rater: str, form: object) -> PresentationRow:
+    """The row of the rater's form, to be changed. Raises `RatingRefused` for any other."""
     query = select(PresentationRow).where(
         PresentationRow.id == form, PresentationRow.rater_id == rater
     )
-    row = session.scalar(query.with_for_update() if lock else query) if _text(form) else None
+    row = session.scalar(query.with_for_update()) if _text(form) else None
+    if row is None:
+        raise RatingRefused(NOT_YOURS)
+    return row
+
+
+def found(session: Session, rater: str, form: object) -> Any:
+    """The values of the rater's form, as `owned` finds it, in less time."""
+    values = {"form": form, "rater": rater}
+    row = session.connection().execute(_FORM, values).one_or_none() if _text(form) else None
     if row is None:
         raise RatingRefused(NOT_YOURS)
     return row
@@ -61,19 +107,7 @@ def owned(session: Session, rater: str, form: object, *, lock: bool = False) -> 
 
 def admit(session: Session, rater: str) -> str:
     """The hash of the consent under which this rater may rate. Raises `RatingRefused`."""
-    query = (
-        select(RaterRow.status, ConsentRow.doc_sha256)
-        .outerjoin(
-            ConsentRow,
-            (ConsentRow.rater_id == RaterRow.id)
-            & (ConsentRow.scope == "rate")
-            & ConsentRow.withdrawn_ms.is_(None),
-        )
-        .where(RaterRow.id == rater)
-        .order_by(ConsentRow.granted_ms.desc())
-        .limit(1)
-    )
-    found = session.execute(query).one_or_none()
+    found = session.connection().execute(_RATER, {"rater": rater}).one_or_none()
     if found is None or found.status == "erased":
         raise RatingRefused("You are not known here any more. Reload the page to begin anew.")
     if found.status == "blocked":
@@ -93,7 +127,7 @@ def stored(session: Session, given: Given) -> Receipt | None:
     return receipt(row, again=True)
 
 
-def receipt(row: EventRow, *, again: bool) -> Receipt:
+def receipt(row: Any, *, again: bool) -> Receipt:
     return Receipt(row.id, row.presentation_id, row.seq, row.received_ms, code(row.row_hash), again)
 
 
@@ -111,26 +145,26 @@ class Writer:
     limits: quality.Limits
     new_id: Callable[[], str]
 
-    def store(self, session: Session, row: PresentationRow, form: Form, given: Given) -> Receipt:
-        """Store it, or raise `RatingRefused` with the reason and store nothing."""
+    def store(self, session: Session, row: Any, form: Form, given: Given) -> Receipt:
+        """Store it, or raise `RatingRefused` with the reason and store nothing.
+
+        `row` has the values of the form's `PresentationRow`.
+        """
         consent = admit(session, given.rater) if given.kind != "withdraw" else ""
         content = self._content(form, given)
-        last = _last(session, row.id)
+        last = None if row.state == "open" else _last(session, row.id)
         if given.kind == "submit" and row.state == "rated" and last and row.revealed_ms is None:
             if _same(session, last, row, content):
                 return receipt(last, again=True)
             raise RatingRefused("You have rated this already. Change that rating instead.")
         self._refuse(row, last, given.kind)
-        event, found = self._event(session, row, last, given, content, consent)
-        session.execute(insert(EventRow), [event])
-        self._details(session, row, event["id"], content, found)
+        event, flags = self._event(session, row, last, given, content, consent)
+        connection = session.connection()
+        connection.execute(_NEW_EVENT, event)
+        self._details(session, row, event["id"], content, flags)
         if given.kind in ("submit", "skip"):
-            session.execute(
-                update(PresentationRow)
-                .where(PresentationRow.id == row.id)
-                .values(state="rated" if given.kind == "submit" else "skipped")
-                .execution_options(synchronize_session=False)
-            )
+            to = "rated" if given.kind == "submit" else "skipped"
+            connection.execute(_STATE, {"form": row.id, "to": to})
         return Receipt(
             event["id"], row.id, event["seq"], event["received_ms"], code(event["row_hash"]), False
         )
@@ -142,7 +176,7 @@ class Writer:
             return Content(comment=comment, salt=salt)
         return Content(*forms.checked(given.submission, form), comment, salt)
 
-    def _refuse(self, row: PresentationRow, last: EventRow | None, kind: Kind) -> None:
+    def _refuse(self, row: Any, last: Any, kind: Kind) -> None:
         if last and last.kind == "withdraw":
             raise RatingRefused("This rating was withdrawn and stays so.")
         if kind == "withdraw":
@@ -167,8 +201,8 @@ class Writer:
     def _event(
         self,
         session: Session,
-        row: PresentationRow,
-        last: EventRow | None,
+        row: Any,
+        last: Any,
         given: Given,
         content: Content,
         consent: str,
@@ -199,14 +233,14 @@ class Writer:
     def _details(
         self,
         session: Session,
-        row: PresentationRow,
+        row: Any,
         event: str,
         content: Content,
         found: tuple[quality.Flag, ...],
     ) -> None:
         if keys := _score_keys(row, content):
-            session.execute(
-                insert(ScoreRow),
+            session.connection().execute(
+                _NEW_SCORES,
                 [
                     {"event_id": event, "generation_id": generation, "criterion": criterion,
                      "value": value, "na": int(value is None)}
@@ -224,12 +258,11 @@ class Writer:
             )  # fmt: skip
 
 
-def _last(session: Session, form: str) -> EventRow | None:
-    query = select(EventRow).where(EventRow.presentation_id == form)
-    return session.scalar(query.order_by(EventRow.seq.desc()).limit(1))
+def _last(session: Session, form: str) -> Any:
+    return session.connection().execute(_LAST, {"form": form}).one_or_none()
 
 
-def _same(session: Session, last: EventRow, row: PresentationRow, content: Content) -> bool:
+def _same(session: Session, last: Any, row: Any, content: Content) -> bool:
     query = select(ScoreRow).where(ScoreRow.event_id == last.id)
     held = sorted(
         ((one.generation_id, one.criterion, one.value) for one in session.scalars(query)), key=str
@@ -237,28 +270,22 @@ def _same(session: Session, last: EventRow, row: PresentationRow, content: Conte
     return last.preference == content.preference and held == _score_keys(row, content)
 
 
-def _score_keys(row: PresentationRow, content: Content) -> list[chain.ScoreKey]:
+def _score_keys(row: Any, content: Content) -> list[chain.ScoreKey]:
     sides = {"left": row.left_gen, "right": row.right_gen or ""}
     scores = content.scores or {}
     return sorted(((sides[side], name, value) for (side, name), value in scores.items()), key=str)
 
 
-def _shown(session: Session, row: PresentationRow) -> dict[str, tuple[str, int]]:
+def _shown(session: Session, row: Any) -> dict[str, tuple[str, int]]:
     """Hash and length of the replies of a form."""
-    sides = [side for side in (row.left_gen, row.right_gen) if side]
-    query = select(
-        GenerationRow.id, GenerationRow.whole_sha256, func.length(GenerationRow.reply_text)
-    ).where(GenerationRow.id.in_(sides))
-    return {id: (sha256, chars) for id, sha256, chars in session.execute(query)}
+    sides = {"left": row.left_gen, "right": row.right_gen or ""}
+    rows = session.connection().execute(_SHOWN, sides)
+    return {id: (sha256, chars) for id, sha256, chars in rows}
 
 
-def _pace(session: Session, row: PresentationRow, received: int, chars: int) -> quality.Pace:
-    query = select(func.count(), func.max(EventRow.received_ms)).where(
-        EventRow.rater_id == row.rater_id,
-        EventRow.received_ms > received - _HOUR_MS,
-        EventRow.kind == "submit",
-    )
-    count, newest = session.execute(query).one()
+def _pace(session: Session, row: Any, received: int, chars: int) -> quality.Pace:
+    values = {"rater": row.rater_id, "since": received - _HOUR_MS}
+    count, newest = session.connection().execute(_HOUR, values).one()
     return quality.Pace(
         shown_for_ms=received - row.shown_ms,
         chars=chars,

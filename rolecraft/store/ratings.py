@@ -8,7 +8,7 @@ import hmac
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import Select, select, update
 from sqlalchemy.exc import IntegrityError
@@ -138,7 +138,7 @@ class Ratings:
     def form(self, rater: str, form: str) -> Form:
         """One form of the rater, as it stands. Raises `RatingRefused` for another's."""
         with self._database.read() as session:
-            return self._form(inbox.owned(session, rater, form))
+            return self._form(inbox.found(session, rater, form))
 
     def waiting(self, rater: str, modes: Sequence[Mode]) -> Form | None:
         """The newest open form of the rater in these modes, so that a reload goes on with it."""
@@ -179,7 +179,7 @@ class Ratings:
         """The names by side, told only now that the rating is durable; it is final from here on."""
         with self._database.write() as session:
             chain.queue_up(session)
-            row = inbox.owned(session, rater, form, lock=True)
+            row = inbox.owned(session, rater, form)
             self._check_token(row, token)
             if row.mode in ("bank", "training"):
                 raise RatingRefused("The names are told when the study is over.")
@@ -217,17 +217,20 @@ class Ratings:
         except (StoreUnavailable, IntegrityError):
             # Once more: a lock may have gone, or another process stored the very same rating.
             try:
-                return self._try(given)
+                return self._try(given, again=True)
             except StoreUnavailable as error:
                 raise RatingNotSaved(f"Not saved yet. {error}") from error
 
-    def _try(self, given: inbox.Given) -> Receipt:
+    def _try(self, given: inbox.Given, *, again: bool = False) -> Receipt:
         try:
             with self._database.write() as session:
                 chain.queue_up(session)
-                if stored := inbox.stored(session, given):
+                if again and (stored := inbox.stored(session, given)):
                     return stored
-                row = inbox.owned(session, given.rater, given.submission.form, lock=True)
+                row = inbox.found(session, given.rater, given.submission.form)
+                # of an open form nothing is stored, so its id needs no look
+                if row.state != "open" and (stored := inbox.stored(session, given)):
+                    return stored
                 self._check_token(row, given.submission.token)
                 writer = inbox.Writer(self._app, self._clock(), self._limits, self._new_id)
                 return writer.store(session, row, self._form(row), given)
@@ -236,7 +239,7 @@ class Ratings:
                 _expire(session, given.rater, self._clock())
             raise
 
-    def _check_token(self, row: PresentationRow, token: object) -> None:
+    def _check_token(self, row: Any, token: object) -> None:
         given = token if isinstance(token, str) else ""
         if not hmac.compare_digest(chain.digest(given), row.token_sha256):
             raise RatingRefused(inbox.NOT_YOURS)
@@ -254,7 +257,7 @@ class Ratings:
             raise RatingRefused("You have seen this pair already. Go on with the next one.")
         return self._form(held)
 
-    def _form(self, row: PresentationRow) -> Form:
+    def _form(self, row: Any) -> Form:
         return Form(
             id=row.id, token=self._raters.token(row.id), mode=cast(Mode, row.mode),
             scope=cast(Extent, row.scope), left=row.left_gen, right=row.right_gen,
