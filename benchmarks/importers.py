@@ -4,7 +4,7 @@
 
 Without RELEASE an invented one of about the size of the sixteen published characters is written and
 measured: 100,000 lines, 8,000 questions and 118,000 replies. Seconds are the processor's, so that
-another program on the machine does not count.
+another program on the machine does not count. With RELEASE the counts go into docs/data.md.
 """
 
 import argparse
@@ -15,12 +15,16 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from train.importers.report import FILE
+from train.lint.findings import RULES
 
-RESULT = Path(__file__).parent / "results" / "importers.json"
+ROOT = Path(__file__).resolve().parents[1]
+RESULT = ROOT / "benchmarks" / "results" / "importers.json"
+DOCS = ROOT / "docs" / "data.md"
+BEGIN, END = "<!-- begin: counts -->", "<!-- end: counts -->"
 SECONDS, MEGABYTES = 60, 1024  # what import and lint together may take
 CHARACTERS, LINES, QUESTIONS, INSTRUCTIONS, REPLIES = 16, 6250, 500, 1479, 5
 _WORDS = (
@@ -65,23 +69,70 @@ def _save(path: Path, rows: list[dict[str, str]]) -> None:
     path.write_text(text, "utf-8")
 
 
-def measure(*arguments: str) -> dict[str, float]:
-    """Run a stage in a process of its own, on one core: processor seconds and peak memory."""
+def measure(*arguments: str) -> tuple[dict[str, float], dict[str, Any]]:
+    """Run a stage in a process of its own, on one core: seconds, peak memory, and what it told."""
 
     def pinned() -> None:
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-m", "train", *arguments]
-    done = subprocess.run(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=pinned
-    )
+    command = [sys.executable, "-m", "train", *arguments, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=pinned)
     if done.returncode not in (0, 1) or done.stderr:
         raise SystemExit(f"{' '.join(command)} failed: {done.stderr}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"seconds": round(seconds, 1), "megabytes": round(after.ru_maxrss / 1024)}
+    told = json.loads(done.stdout)
+    return {"seconds": round(seconds, 1), "megabytes": round(after.ru_maxrss / 1024)}, told
+
+
+def measured(release: Path, out: Path) -> dict[str, Any]:
+    """Import and lint, and the lint of the release as it is beside it."""
+    imported, report = measure("importers", "--source", "roleinstruct", str(release), str(out))
+    linted, after = measure("lint", str(out))
+    before = measure("lint", str(release))[1]
+    stages = {"import": imported, "lint": linted}
+    return {
+        "seconds": round(sum(one["seconds"] for one in stages.values()), 1),
+        "megabytes": max(one["megabytes"] for one in stages.values()),
+        "bars": {"seconds": SECONDS, "megabytes": MEGABYTES},
+        "stages": stages,
+        "kinds": report["kinds"],
+        "records": report["records"],
+        "written": report["written"],
+        "reasons": report["reasons"],
+        "lint": {"release": before["counts"], "imported": after["counts"]},
+    }
+
+
+def block(result: Mapping[str, Any]) -> str:
+    """The tables of docs/data.md."""
+    lines = ["| records | in | out | of these repaired | refused |", "|---|--:|--:|--:|--:|"]
+    rows = {**result["kinds"], "all": result["records"]}
+    for kind, counts in rows.items():
+        if counts["in"]:
+            cells = (f"{counts[key]:,}" for key in ("in", "out", "repaired", "refused"))
+            lines.append(f"| {kind} | {' | '.join(cells)} |")
+    told = ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in result["written"].items())
+    lines += ["", f"Written: {told}.", "", "| why repaired or refused | records |", "|---|--:|"]
+    lines += [f"| {reason} | {count:,} |" for reason, count in result["reasons"].items()]
+    lines += ["", "| rule of the lint | weight | as released | imported |", "|---|---|--:|--:|"]
+    for rule, told_of in RULES.items():
+        counts = (f"{result['lint'][side].get(rule, 0):,}" for side in ("release", "imported"))
+        lines.append(f"| {told_of.title} (`{rule}`) | {told_of.severity} | {' | '.join(counts)} |")
+    stages = ", ".join(f"{name} {one['seconds']} s" for name, one in result["stages"].items())
+    lines += ["", f"On one core: {stages}; at most {result['megabytes']} MB."]
+    return "\n".join(lines) + "\n"
+
+
+def write_docs(result: Mapping[str, Any]) -> None:
+    """Put the tables between the marks of docs/data.md."""
+    before, begin, rest = DOCS.read_text("utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{DOCS} has no place between {BEGIN} and {END}.")
+    DOCS.write_text(f"{before}{BEGIN}\n{block(result)}{END}{after}", "utf-8")
 
 
 def main() -> int:
@@ -94,29 +145,18 @@ def main() -> int:
         release = args.release or Path(place) / "release"
         if args.release is None:
             invent(release, random.Random(20261))
-        out = Path(place) / "out"
-        stages: dict[str, Any] = {
-            "import": measure("importers", "--source", "roleinstruct", str(release), str(out)),
-            "lint": measure("lint", str(out)),
-        }
-        records = json.loads((out / FILE).read_text("utf-8"))["records"]["in"]
-    seconds = round(sum(one["seconds"] for one in stages.values()), 1)
-    megabytes = max(one["megabytes"] for one in stages.values())
+        result = measured(release, Path(place) / "out")
     print(f"{'':8}{'seconds':>10}{'MB':>8}")
-    for name, one in stages.items():
+    for name, one in result["stages"].items():
         print(f"{name:8}{one['seconds']:10.1f}{one['megabytes']:8.0f}")
-    print(f"{'both':8}{seconds:10.1f}{megabytes:8.0f}   {records:,} records")
-    result = {
-        "release": "invented" if args.release is None else "published",
-        "records": records,
-        "seconds": seconds,
-        "megabytes": megabytes,
-        "stages": stages,
-        "bars": {"seconds": SECONDS, "megabytes": MEGABYTES},
-    }
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    return int(seconds > SECONDS or megabytes > MEGABYTES)
+    records = result["records"]["in"]
+    print(f"{'both':8}{result['seconds']:10.1f}{result['megabytes']:8.0f}   {records:,} records")
+    if args.release:
+        RESULT.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(result, ensure_ascii=False, indent=2) + "\n"
+        RESULT.write_text(text, encoding="utf-8")
+        write_docs(result)
+    return int(result["seconds"] > SECONDS or result["megabytes"] > MEGABYTES)
 
 
 if __name__ == "__main__":

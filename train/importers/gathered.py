@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rolecraft.characters.overlap import bare
 from train.importers.labels import Labels
 from train.importers.ledger import Entry, Ledger
 from train.importers.privacy import mask
@@ -13,7 +14,7 @@ from train.importers.privacy import mask
 MOST_TURNS = 16
 TEST_SHARE = 0.2
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\ufeff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u200e\u200f\u202a-\u202e\ufeff]")
 _NUMBER = re.compile(
     r"\s*(?:(?:问题|Question|Q)\s*\d{1,3}\s*[.、:：)）．]|[（(]\d{1,3}[)）]|\d{1,3}\s*[.、)）．])"
     r"\s*(?=[^\s\d])",
@@ -24,7 +25,7 @@ _RESIDUE = re.compile(
     r"|\s*(?:Answer|Response|Reply|Assistant)\s*\d*\s*[:：]\s*",
     re.IGNORECASE,
 )
-_ECHO = re.compile(r"\s*(?:User|System|Assistant) Prompt\s*[:：]", re.IGNORECASE)
+_ECHO = re.compile(r"\s*(User|System|Assistant) Prompt\s*[:：]\s*", re.IGNORECASE)
 _LATER_NUMBER = re.compile(r"(?:\n|[。；;！？])\s*[（(]?\d{1,2}\s*[.、)）．]")
 _OTHER_SPEAKER = re.compile(r"\n\s*[\w·]{1,12}\s*[:：]")
 
@@ -144,7 +145,7 @@ class Cleaner:
             entry.repair("number before the question removed")
             question = question[numbered.end() :]
         question = self.text(entry, question)
-        said, feeling = self.answer(entry, name, answer, emotion)
+        said, feeling = self.answer(entry, name, answer, question, emotion)
         if not question or not said:
             entry.refuse("no answer" if question else "no question")
             return None
@@ -153,16 +154,16 @@ class Cleaner:
     def reply(self, entry: Entry, name: str, instruction: str, text: str) -> Reply | None:
         """A reply to a general instruction; None when it is refused."""
         instruction = self.text(entry, instruction)
-        said, feeling = self.answer(entry, name, text)
+        said, feeling = self.answer(entry, name, text, instruction)
         if not instruction or not said:
             entry.refuse("no answer" if instruction else "no question")
             return None
         return Reply(entry, instruction, said, feeling)
 
     def answer(
-        self, entry: Entry, name: str, text: str, emotion: str = ""
+        self, entry: Entry, name: str, text: str, question: str, emotion: str = ""
     ) -> tuple[str, str | None]:
-        """An answer without what a prompt left before it, and its emotion."""
+        """An answer without what a prompt left around it, and its emotion."""
         found = self.labels.named(emotion, text)
         if found.unknown:
             entry.repair(f"unknown label taken for none: {found.unknown}")
@@ -171,9 +172,9 @@ class Cleaner:
         if found.repair:
             entry.repair(_reason(found.repair))
         said = found.text
-        if echo := _ECHO.search(said):
-            entry.repair("prompt echoed after the answer cut off")
-            said = said[: echo.start()]
+        if _ECHO.search(said):
+            entry.repair("echo of a prompt around the answer cut off")
+            said = _without_echo(said, question)
         residue = _RESIDUE.match(said)
         if residue:
             entry.repair("prompt residue before the answer removed")
@@ -187,6 +188,23 @@ class Cleaner:
             entry.repair("number before the answer removed")
             said = said[numbered.end() :]
         return self.text(entry, said), found.emotion
+
+
+def _without_echo(text: str, question: str) -> str:
+    """The answer among echoes of prompts; "" when there is only an answer to another question.
+
+    What stands before the first echoed question is the answer; what follows an echoed
+    `Assistant Prompt:` is one when that comes first or when the question before it is this one.
+    """
+    before, *rest = _ECHO.split(text)
+    pairs = list(zip(rest[::2], rest[1::2], strict=True))
+    if pairs[0][0].lower() == "assistant":
+        return pairs[0][1]
+    if before.strip():
+        return before
+    asked, replied = pairs[0][1], pairs[1] if len(pairs) > 1 else ("", "")
+    same = bool(bare(question)) and bare(question) in bare(asked)
+    return replied[1] if same and replied[0].lower() == "assistant" else ""
 
 
 def _reason(repair: str) -> str:

@@ -107,12 +107,17 @@ class Ledger:
         self.tallies: dict[tuple[str, str], Tally] = {}
         self.files: dict[str, dict[str, Any]] = {}
         self.notes: list[dict[str, str]] = []
+        self.frame: dict[str, Counter[str]] = {}
 
     def enter(self, kind: str, file: str, line: int, value: str, item: int = 0) -> Entry:
         """Take a record in."""
         entry = Entry(kind, file, line, item, value)
         self.open.append(entry)
         return entry
+
+    def pass_over(self, file: str, what: str) -> None:
+        """Count a line that is no record but part of the format: a time, a head, a heading."""
+        self.frame.setdefault(file, Counter())[what] += 1
 
     def note(self, subject: str, message: str) -> None:
         """Something worth knowing that is no record: a missing file, two that are the same."""

@@ -32,6 +32,7 @@ def report(
             for name in names
         },
         "files": ledger.files,
+        "format_lines": {file: dict(counts) for file, counts in ledger.frame.items()},
         "notes": ledger.notes,
         "events": ledger.events,
     }
@@ -50,6 +51,8 @@ def summary(body: Mapping[str, Any]) -> str:
     ]  # fmt: skip
     lines.append("written: " + ", ".join(f"{v} {k}" for k, v in body["written"].items()))
     lines += [f"{count:7d}  {reason}" for reason, count in body["reasons"].items()]
+    for what, count in _sum(body["format_lines"].values()).items():
+        lines.append(f"{count:7d}  lines of the format: {what}")
     lines += [f"note: {note['subject']} {note['message']}" for note in body["notes"]]
     return "\n".join(lines)
 

@@ -43,6 +43,7 @@ class _Release:
         self.ledger, self.cleaner = ledger, Cleaner(ledger, options)
         self.found = Gathered(folder.name)
         self.answered: dict[tuple[str, str], Entry] = {}
+        self.asked_in: dict[str, set[str]] = {}  # the instructions of each general file
 
     def gathered(self) -> Gathered:
         """All that the folder holds."""
@@ -58,6 +59,7 @@ class _Release:
                 self.ledger.note(file.shown, f"read as {file.decoded.encoding}")
             self._read(file, first if first != file.shown else "")
         self._note_missing(kinds, replies)
+        self._note_unanswered()
         return self.found
 
     def _read(self, file: RawFile, first: str) -> None:
@@ -114,9 +116,16 @@ class _Release:
             self.found.questions.append(asked)
 
     def _reply(self, raw: Raw, entry: Entry) -> None:
+        self.asked_in.setdefault(raw.file, set()).add(raw.question.strip())
         reply = self.cleaner.reply(entry, self.found.name, raw.question, raw.text)
         if reply and self._is_new(reply.instruction, reply.text, reply):
             self.found.replies.append(reply)
+
+    def _note_unanswered(self) -> None:
+        every = set().union(*self.asked_in.values())
+        for file, asked in self.asked_in.items():
+            if len(asked) < len(every):
+                self.ledger.note(file, f"answers {len(asked)} of {len(every)} instructions")
 
     def _is_new(self, question: str, answer: str, value: Asked | Reply) -> bool:
         first = self.answered.setdefault((question, answer), value.entry)

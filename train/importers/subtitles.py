@@ -10,6 +10,7 @@ from pathlib import Path
 from train.importers.gathered import Cleaner, Gathered, Line, Options, Talk
 from train.importers.inputs import Input, inputs, the_character
 from train.importers.ledger import Entry, Ledger
+from train.importers.privacy import mask
 
 SUFFIXES = (".txt", ".srt", ".vtt", ".ass", ".md")
 
@@ -40,20 +41,20 @@ def _talks(source: Input, cleaner: Cleaner) -> Iterator[Talk]:
     for number, row in enumerate(source.decoded.text.split("\n"), start=1):
         if not row.strip():
             continue
-        entry = cleaner.ledger.enter("line", source.shown, number, row)
-        heading = _HEADING.match(row)
-        if number in source.decoded.broken:
-            entry.refuse("its bytes are in no known encoding")
-        elif _TIMING.match(row):
-            entry.refuse("time or number of a subtitle")
+        broken = number in source.decoded.broken
+        heading = None if broken else _HEADING.match(row)
+        if not broken and _TIMING.match(row):
+            cleaner.ledger.pass_over(source.shown, "time or number of a subtitle")
         elif heading:
-            entry.refuse("heading of a scene")
+            cleaner.ledger.pass_over(source.shown, "heading of a scene")
             if lines:
                 yield Talk(lines, scene=scene)
-            scene, lines = cleaner.text(entry, next(filter(None, heading.groups()), "")), []
+            scene, lines = mask(next(filter(None, heading.groups()), "").strip())[0], []
         else:
-            line = _line(row, entry, cleaner, lines)
-            if line:
+            entry = cleaner.ledger.enter("line", source.shown, number, row)
+            if broken:
+                entry.refuse("its bytes are in no known encoding")
+            elif line := _line(row, entry, cleaner, lines):
                 lines.append(line)
     if lines:
         yield Talk(lines, scene=scene)

@@ -67,29 +67,40 @@ def _talks(source: Input, cleaner: Cleaner, gap: float) -> Iterator[Talk]:
 
 
 def _messages(source: Input, cleaner: Cleaner) -> Iterator[tuple[datetime | None, Line | None]]:
-    """Messages with their time; each line of a message is a record of its own."""
+    """Lines of messages with their time; each is a record of its own."""
     when: datetime | None = None
     name = ""
+    head: tuple[int, str] | None = None  # of a message whose text has not come yet
     for number, row in enumerate(source.decoded.text.split("\n"), start=1):
         if not row.strip():
             continue
-        found = next((m for head in _HEADS if (m := head.match(row))), None)
+        found = next((m for one in _HEADS if (m := one.match(row))), None)
         text = row
         if found:
-            time = _time(found)
-            when, name = time or when, found.group("name")
+            _refuse_bare(head, source, cleaner)
+            head = None
+            when, name = _time(found) or when, found.group("name")
             text = found.groupdict().get("text") or ""
+            if not text:
+                head = (number, row)
+                continue
+        if head:
+            cleaner.ledger.pass_over(source.shown, "head of a message")
+            head = None
         entry = cleaner.ledger.enter("line", source.shown, number, row)
-        yield when, _line(entry, name, text, bool(found), number in source.decoded.broken, cleaner)
+        yield when, _line(entry, name, text, number in source.decoded.broken, cleaner)
+    _refuse_bare(head, source, cleaner)
 
 
-def _line(
-    entry: Entry, name: str, text: str, is_head: bool, broken: bool, cleaner: Cleaner
-) -> Line | None:
+def _refuse_bare(head: tuple[int, str] | None, source: Input, cleaner: Cleaner) -> None:
+    if head:
+        entry = cleaner.ledger.enter("line", source.shown, *head)
+        entry.refuse("empty text: a message of which there is only the head")
+
+
+def _line(entry: Entry, name: str, text: str, broken: bool, cleaner: Cleaner) -> Line | None:
     if broken:
         entry.refuse("its bytes are in no known encoding")
-    elif is_head and not text:
-        entry.refuse("head of a message: its text is in the lines below")
     elif not name:
         entry.refuse("no speaker: it stands before the first message")
     elif _NOT_TEXT.match(text):

@@ -88,10 +88,21 @@ def test_wechat_export(tmp_path: Path, imported: Importer) -> None:
     ]
     adds_up(report)
     reasons = report["reasons"]
-    assert reasons["head of a message"] == 5
+    assert report["format_lines"] == {"chat.txt": {"head of a message": 5}}
     assert reasons["not text"] == 1 and reasons["notice of the messenger"] == 1
     assert reasons["no speaker"] == 1
     assert "wxid" not in json.dumps(report, ensure_ascii=False)
+
+
+def test_a_head_without_a_message_is_told(tmp_path: Path, imported: Importer) -> None:
+    path = tmp_path / "chat.txt"
+    path.write_text("2026-03-01 12:30 老周\n2026-03-01 12:31 阿土\n在\n2026-03-01 12:32 老周\n")
+    _, report = imported("wechat", path, characters=ME)
+    assert report["records"]["refused"] == 3
+    assert report["reasons"] == {"empty text": 2, "talk of one": 1}
+    assert report["format_lines"] == {"chat.txt": {"head of a message": 1}}
+    empty = [one["line"] for one in report["events"] if "only the head" in one["reasons"][0]]
+    assert empty == [1, 4]
 
 
 def test_messages_in_one_line_with_their_head(tmp_path: Path, imported: Importer) -> None:
@@ -115,7 +126,9 @@ def test_subtitles(tmp_path: Path, imported: Importer) -> None:
     scenes = [one.scene for one in read_shelf(folder).get("阿土").script]
     assert scenes == ["院子里", "厨房"]
     adds_up(report)
-    assert report["records"]["in"] == 10
+    frame = {"heading of a scene": 2, "time or number of a subtitle": 2}
+    assert report["format_lines"] == {"play.txt": frame}
+    assert report["records"]["in"] == 6
 
 
 def test_who_the_character_is_must_be_said(tmp_path: Path, imported: Importer) -> None:

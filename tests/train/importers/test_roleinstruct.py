@@ -8,6 +8,8 @@ import yaml
 from rolecraft.characters import read_shelf
 from rolecraft.errors import TrainingError
 from train.importers import Options, run
+from train.importers.gathered import Cleaner
+from train.importers.ledger import Ledger
 from train.importers.release import Raw, file_kind, read_files, records
 
 NORTH, SOUTH = "何小北", "顾南"
@@ -127,6 +129,22 @@ def test_every_fault_is_told_with_its_place(release: Path, imported: Importer) -
     assert "has no file of its description" in messages
     assert "has no general replies rp2, rp3, rp4, rp5" in messages
     assert f"has the same bytes as {NORTH}/{NORTH}general_rp1.jsonl" in messages
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("好呀。\n\nUser Prompt: 别的事？\nAssistant Prompt: 别的回答。", "好呀。"),
+        ("算一算。\nAssistant Prompt: 等于三。", "等于三。"),
+        ("User Prompt: 一加二\nAssistant Prompt: 等于三。", "等于三。"),
+        ("User Prompt: 别的事？\nAssistant Prompt: 别的回答。", ""),
+    ],
+)
+def test_echoes_of_prompts(text: str, answer: str) -> None:
+    ledger = Ledger()
+    entry = ledger.enter("reply", "a.json", 1, text)
+    assert Cleaner(ledger, Options()).answer(entry, "阿土", text, "一加二")[0] == answer
+    assert entry.repairs
 
 
 def test_the_report_quotes_no_personal_data(release: Path, imported: Importer) -> None:
