@@ -14,12 +14,14 @@ from typing import Any
 
 import yaml
 
+from rolecraft.characters import read_shelf
 from rolecraft.characters.model import AGE_GROUPS, Character, Style
 from rolecraft.conversation import Budget, Conversation, Identity, Message, Passage, Reply, Sampling
-from rolecraft.knowledge.passages import answer_passage, profile_passage
+from rolecraft.knowledge.passages import answer_passage, passages_of, profile_passage
 from rolecraft.prompts import render
 
 MATERIAL = Path(__file__).parent / "material"
+CHARACTERS = Path(__file__).parent.parent / "characters"
 VOICES = ("child", "teen", "lively", "gentle", "plain", "dry", "elder", "warm")
 MINI_BUDGET = Budget(tokens=900, passage_chars=80, full_persona=False)
 LONG_FIELDS = (
@@ -166,6 +168,8 @@ class Imagination:
         others = [key for key in character.profile if key != field]
         wanted = self.rng.choice((1, 2, 2, 2)) if right else self.rng.choice((0, 1, 2, 3))
         wrong = [self._passage(character, key) for key in self.rng.sample(others, wanted)]
+        # A real person's scenes and answers stand among the facts; they are longer and livelier.
+        wrong = [self.rng.choice(told()) if self.rng.random() < 0.3 else one for one in wrong]
         # Retrieval puts the right passage first about four times in five.
         place = 0 if self.rng.random() < 0.8 else self.rng.randint(0, len(wrong))
         return (*wrong[:place], *right, *wrong[place:])
@@ -266,8 +270,19 @@ def zodiac(month: int, day: int) -> str:
 
 
 @functools.cache
+def told() -> list[Passage]:
+    """Scenes and answers of the cast, to stand beside the point in other people's prompts."""
+    sources = [source for one in read_shelf(CHARACTERS).characters for source in passages_of(one)]
+    return [
+        Passage(source.field, source.text, 0.5)
+        for source in sources
+        if not source.field.startswith("profile.")
+    ]
+
+
+@functools.cache
 def traits() -> list[str]:
     """The traits of the cast, which imagined people share."""
-    cards = (Path(__file__).parent.parent / "characters").glob("*/card.yaml")
+    cards = CHARACTERS.glob("*/card.yaml")
     found = {trait for card in cards for trait in yaml.safe_load(card.read_text("utf-8"))["traits"]}
     return sorted(found)
