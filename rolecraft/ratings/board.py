@@ -32,6 +32,7 @@ from rolecraft.ratings.selection import (
 from rolecraft.ratings.statistics import Estimate, shared_ranks, status
 
 METHOD = "rolecraft-human/1"
+_STRAIGHT = 24  # equal values in a row, which is four pairs with three criteria a side
 
 
 def compute(rows: Rows, spec: Spec) -> dict[str, Any]:
@@ -175,6 +176,11 @@ def _rater_quality(usable: Chosen) -> dict[str, Any]:
         "degraded_p": pooled.p,
         "degraded_ratings": pooled.degraded,
         "cannot_tell": [asdict(one) for one in tests if one.passed is False],
+        "straight_lines": [
+            {"rater": one, "values": run}
+            for one in range(len(tests))
+            if (run := agreement.longest_run(value[rater == one].tolist())) >= _STRAIGHT
+        ],
         "repeats": len(first),
         "repeat_alpha": agreement.repeat_alpha(first, second) if len(first) else None,
         "repeat_exact": float((first == second).mean()) if len(first) else None,

@@ -44,6 +44,7 @@ def test_the_board_of_a_study(rated: Desk) -> None:
     assert votes["outcomes"]["both_bad"] > 0
     assert found["fragility"]["average"]["first"] == "a"
     assert found["raters"]["degraded_ratings"] > 0
+    assert found["raters"]["straight_lines"] == []
     assert found["sensitivity"]["leaks_excluded"] == found["sensitivity"]["leaks_included"]
     assert "status" in report.text(found)
     assert "theirs" in report.text(found, failures(rated.ratings._database))
