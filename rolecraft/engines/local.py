@@ -157,18 +157,28 @@ class Worker:
                 EngineUnavailable(f"{self.model.base} cannot be loaded: {_short(error)}")
             )
             return
-        turns = Turns(loaded, self.model)
         loading.set_result(loaded)
         running: list[Turn] = []
+        try:
+            self._serve(Turns(loaded, self.model), running)
+        except BaseException:
+            log.exception("The engine's thread on %s has died", self.model.base)
+            with self._changed:
+                self._loading = None  # the next request loads anew
+                stranded = [*(turn.request for turn in running), *self._waiting]
+                self._waiting.clear()
+            for request in stranded:
+                said = f"{request.identity.engine} broke down. Try again."
+                request.end("error", EngineFailed(said))
+
+    def _serve(self, turns: Turns, running: list[Turn]) -> None:
         while True:
             for request in self._admit(IN_TURN - len(running)):
                 turn = self._attempt(turns, request, partial(turns.begin, request))
                 running += [turn] if turn else []
-            running = [
-                turn
-                for turn in running
-                if self._attempt(turns, turn.request, partial(turns.step, turn))
-            ]
+            for turn in list(running):
+                if not self._attempt(turns, turn.request, partial(turns.step, turn)):
+                    running.remove(turn)
 
     def _admit(self, places: int) -> list[LocalGeneration]:
         """Requests for the free places; waits for one when every place is free."""

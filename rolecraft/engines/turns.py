@@ -83,7 +83,7 @@ def load(model: LocalModel) -> Loaded:
     )
 
 
-@dataclass
+@dataclass(eq=False)
 class Turn:
     """A request while the engine's thread works on it."""
 

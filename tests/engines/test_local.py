@@ -262,6 +262,17 @@ def test_a_failure_ends_one_request_alone(
     assert said(engine.stream(prompt("你好"), GREEDY, "two"))[0]
 
 
+def test_a_thread_that_dies_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = make_engine(Worker(LocalModel(str(TINY), threads=1)))
+    engine.load()
+    with monkeypatch.context() as patch:
+        patch.setattr(Turns, "step", None)
+        patch.setattr(Turns, "forget", None)  # even dealing with the failure fails
+        with pytest.raises(EngineFailed, match="tiny broke down. Try again"):
+            list(engine.stream(prompt("你好"), GREEDY))
+    assert said(engine.stream(prompt("你好"), GREEDY))[0]
+
+
 def test_identity_and_counts(worker: Worker, adapters: dict[str, str]) -> None:
     tuned = make_engine(worker, adapter="two")
     answer = tuned.stream(prompt("你好"), GREEDY)
