@@ -21,12 +21,25 @@ import gradio as gr  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 
 from rolecraft.ui import look  # noqa: E402
-from rolecraft.ui.chat_tab import BOTH, build_chat_tab, part  # noqa: E402
+from rolecraft.ui.cast_tab import build_cast_tab  # noqa: E402
+from rolecraft.ui.chat_tab import build_chat_tab  # noqa: E402
+from rolecraft.ui.compare_tab import build_compare_tab  # noqa: E402
 from rolecraft.ui.guard import Guard  # noqa: E402
+from rolecraft.ui.page import BOTH, part  # noqa: E402
+from rolecraft.ui.pages import PATHS  # noqa: E402
+from rolecraft.ui.rate_tab import build_rate_tab  # noqa: E402
+from rolecraft.ui.results_tab import build_results_tab  # noqa: E402
 from rolecraft.ui.texts import EN, ZH  # noqa: E402
 from rolecraft.ui.top import top  # noqa: E402
 
 log = logging.getLogger(__name__)
+
+BUILDERS = {
+    "compare": build_compare_tab,
+    "rate": build_rate_tab,
+    "results": build_results_tab,
+    "cast": build_cast_tab,
+}
 
 _STEPS_PER_MESSAGE = 6  # clicks that come with a message: open, step, why, …
 _SESSIONS = 300  # pages whose state is kept at once
@@ -40,8 +53,12 @@ def build_app(services: Services) -> gr.Blocks:
     with gr.Blocks(
         title=f"{ZH['title']} · {EN['title']}", analytics_enabled=False, fill_width=True
     ) as demo:
-        part("rc-top", "top", html_template=BOTH, zh=top("zh"), en=top("en"))
+        _top()
         build_chat_tab(demo, services, secret)
+    for path in PATHS:
+        with demo.route(EN[f"{path}_nav"], path, show_in_navbar=False):
+            _top(path)
+            BUILDERS[path](demo, services, secret)
     page: gr.Blocks = demo
     page.queue(
         api_open=False,
@@ -49,6 +66,10 @@ def build_app(services: Services) -> gr.Blocks:
         default_concurrency_limit=8,
     )
     return page
+
+
+def _top(path: str = "") -> None:
+    part("rc-top", "top", html_template=BOTH, zh=top("zh", path), en=top("en", path))
 
 
 def launch_options(services: Services) -> dict[str, Any]:

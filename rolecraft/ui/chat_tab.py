@@ -5,30 +5,24 @@ back as the events of static/*.js. Handlers read the place from the browser and 
 database, so that the page goes on after a restart of the server.
 """
 
-import html
 import json
-import logging
-import uuid
 from collections.abc import Callable, Iterator
-from functools import wraps
 from typing import Any, NamedTuple
 
 import gradio as gr
 
-from rolecraft.errors import RoleCraftError
 from rolecraft.services import Services
 from rolecraft.ui import side
 from rolecraft.ui.composer import composer
+from rolecraft.ui.page import BOTH, language_of_request, part, refusals_shown, sent
 from rolecraft.ui.picker import picker
 from rolecraft.ui.saying import Saying
 from rolecraft.ui.scene import Scene, Shown
 from rolecraft.ui.talking import Talking
-from rolecraft.ui.texts import Language, language_of, say
+from rolecraft.ui.texts import Language
 from rolecraft.ui.visitor import Place, read_place
 
 log = logging.getLogger(__name__)
-
-BOTH = "${rolecraft.language === 'en' ? en : zh}"  # both languages travel, the page shows one
 
 
 class Parts(NamedTuple):
@@ -45,29 +39,12 @@ class Parts(NamedTuple):
     file: gr.HTML
 
 
-def language_of_request(request: gr.Request) -> Language:
-    """The language of the page that a request comes from."""
-    return language_of(request.query_params.get("lang"), request.headers.get("accept-language"))
-
-
 def build_chat_tab(blocks: gr.Blocks, services: Services, secret: str) -> Parts:
     """Build and wire the tab inside the open `blocks`. `secret` hides the browser's token."""
     scene = Scene(services)
     parts = _layout(services, scene, secret)
     _wire(blocks, parts, Talking(services, scene), Saying(services, scene))
     return parts
-
-
-def part(elem_id: str, behaviour: str, events: str = "", **props: Any) -> gr.HTML:
-    """A gr.HTML that `rolecraft.<behaviour>` of the scripts brings to life.
-
-    gradio finds the names of the events, each in quotes, in the script.
-    """
-    start = f"rolecraft.{behaviour}({{element, trigger, props, watch}})"
-    named = "".join(f" // '{event}'\n" for event in events.split())
-    return gr.HTML(
-        elem_id=elem_id, js_on_load=f"{start}\n{named}", apply_default_css=False, **props
-    )
 
 
 def _layout(services: Services, scene: Scene, secret: str) -> Parts:
@@ -105,7 +82,7 @@ def _wire(blocks: gr.Blocks, parts: Parts, talking: Talking, saying: Saying) -> 
     }
     model = quick | {"concurrency_limit": 8, "concurrency_id": "model"}
 
-    @_refusals_shown
+    @refusals_shown
     def make(kept: object, event: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         language = language_of_request(request)
         for one in saying.make(read_place(kept), event._data, language):
@@ -116,22 +93,22 @@ def _wire(blocks: gr.Blocks, parts: Parts, talking: Talking, saying: Saying) -> 
         parts.log.make(make, parts.place, shown, **model),
     ]
 
-    @_refusals_shown
+    @refusals_shown
     def stop(kept: object, request: gr.Request) -> tuple[Any, ...]:
         return _outputs(talking.stop(read_place(kept), language_of_request(request)))
 
     parts.composer.stop(stop, parts.place, shown, **quick)
 
-    @_refusals_shown
+    @refusals_shown
     def pick(kept: object, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        chosen = _sent(event).get("character", "")
+        chosen = sent(event).get("character", "")
         return _outputs(talking.pick(read_place(kept), chosen, language_of_request(request)))
 
     parts.picker.pick(pick, parts.place, shown, **quick)
 
-    @_refusals_shown
+    @refusals_shown
     def act(kept: object, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        return _acted(talking, read_place(kept), _sent(event), language_of_request(request))
+        return _acted(talking, read_place(kept), sent(event), language_of_request(request))
 
     acted = [*shown, parts.why, parts.file]
     parts.side.act(act, parts.place, acted, **quick)
@@ -140,7 +117,7 @@ def _wire(blocks: gr.Blocks, parts: Parts, talking: Talking, saying: Saying) -> 
     parts.side.leave(act, parts.place, acted, cancels=made, **quick)
     parts.head.leave(act, parts.place, acted, cancels=made, **quick)
 
-    @_refusals_shown
+    @refusals_shown
     def arrive(kept: object, request: gr.Request) -> tuple[Any, ...]:
         return _outputs(talking.arrive(kept, language_of_request(request)))
 
@@ -170,47 +147,9 @@ def _acted(
     return (*_outputs(shown), gr.skip(), gr.skip())
 
 
-def _sent(event: gr.EventData) -> dict[str, Any]:
-    return event._data if isinstance(event._data, dict) else {}
-
-
 def _outputs(shown: Shown) -> tuple[Any, ...]:
     """The values for the components, in the order of `Shown`."""
     values = [gr.skip() if value is None else value for value in shown]
     if shown.place is not None:
         values[0] = shown.place.to_browser()
     return tuple(values)
-
-
-def _refusals_shown(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """The handler with its refusals as toasts, and a bug as an apology whose number is logged."""
-
-    def as_toast(error: Exception, request: object) -> gr.Error:
-        if isinstance(error, RoleCraftError):
-            # the toast would otherwise show marks in the text as HTML
-            return gr.Error(html.escape(str(error)), duration=8, print_exception=False, title="")
-        number = uuid.uuid4().hex[:8]
-        log.error("A step of the chat page failed (%s).", number, exc_info=error)
-        language = language_of_request(request) if isinstance(request, gr.Request) else "zh"
-        apology = say(language, "apology", id=number)
-        return gr.Error(apology, duration=None, print_exception=False, title="")
-
-    if handler.__name__ == "make":
-
-        @wraps(handler)
-        def streamed(*given: Any) -> Iterator[Any]:
-            try:
-                yield from handler(*given)
-            except Exception as error:
-                raise as_toast(error, given[-1]) from error
-
-        return streamed
-
-    @wraps(handler)
-    def at_once(*given: Any) -> Any:
-        try:
-            return handler(*given)
-        except Exception as error:
-            raise as_toast(error, given[-1]) from error
-
-    return at_once

@@ -11,6 +11,8 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
+from rolecraft.ui.pages import PATHS
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -20,7 +22,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 # The page needs these and nothing else; what gradio may add is closed until it is looked at.
 OPEN = frozenset(
     {"", "assets", "config", "favicon.ico", "gradio_api", "look", "manifest.json", "robots.txt",
-     "static", "theme.css"}
+     "static", "theme.css", *PATHS}
 )  # fmt: skip
 OPEN_API = frozenset(
     {"app_id", "cancel", "file", "heartbeat", "info", "queue", "reset", "startup-events",
@@ -93,7 +95,7 @@ class Guard:
             await _refuse(answer, *refusal)
             return
         counted = _Counted(receive)
-        if scope["path"].strip("/") == "" and self._head:
+        if scope["path"].strip("/") in ("", *PATHS) and self._head:
             answer = _with_head(answer, self._head)
         try:
             await self._app(scope, counted, answer)

@@ -17,6 +17,7 @@ from rolecraft.ui.faces import PORTRAITS
 from rolecraft.ui.texts import LANGUAGES, TEXTS
 
 STATIC = Path(__file__).with_name("static")
+STYLES = ("style.css", "pages.css")
 SCRIPTS = ("page.js", "picker.js", "talk.js", "composer.js", "side.js")
 _WORDS = (  # what the scripts say by themselves
     "copied", "edit_note", "edit_save", "cancel", "save", "delete", "really_delete", "new_title",
@@ -27,8 +28,8 @@ _LOCKED = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inl
 
 
 def style() -> str:
-    """The style sheet."""
-    return (STATIC / "style.css").read_text(encoding="utf-8")
+    """Every style sheet, one after the other."""
+    return "\n".join((STATIC / name).read_text(encoding="utf-8") for name in STYLES)
 
 
 def script() -> str:

@@ -14,7 +14,7 @@ from rolecraft.ui.markup import ICONS, button, escape, word
 from rolecraft.ui.texts import Language, say, trait_name
 
 TRAITS_SHOWN = 3  # on a card
-_TRAIT_CHIPS = 12  # before "more"
+_TRAIT_CHIPS = 9  # before "more"
 
 
 def picker(shelf: Shelf, faces: Mapping[str, Face], language: Language) -> str:

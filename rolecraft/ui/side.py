@@ -29,11 +29,12 @@ def conversations(
         else (f'<p class="no-talks">{word(language, "no_talks")}</p>')
     )
     new = button(say(language, "new_talk"), "new", kind="new-talk", icon="plus", text=True)
+    options = say(language, "settings")
     return (
         f'<nav class="side" aria-label="{word(language, "my_talks")}">{new}'
         f"<h2>{word(language, 'my_talks')}</h2>{shown}"
         f'<p class="kept">{word(language, "kept_note")}</p>'
-        f"{button(say(language, 'settings'), 'settings', kind='row', icon='settings', text=True)}"
+        f"{button(options, 'settings', kind='line-button', icon='settings', text=True)}"
         "</nav>"
     )
 

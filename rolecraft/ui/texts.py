@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from rolecraft.ui.words import cast, compare, rate, results
+
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
@@ -147,6 +149,8 @@ ZH = {
     "language": "English",
     "language_label": "Switch to English",
     "skip": "跳到正文",
+    "pages": "页面",
+    "chat_nav": "聊天",
     "lost": "和服务器断开了。写的话还在，稍后再发一次。",
 }
 
@@ -296,8 +300,14 @@ EN = {
     "language": "中文",
     "language_label": "切换到中文",
     "skip": "Skip to the content",
+    "pages": "Pages",
+    "chat_nav": "Talk",
     "lost": "The server cannot be reached. Your text is still here; send it again in a moment.",
 }
+
+for _words in (compare, rate, results, cast):
+    ZH |= _words.ZH
+    EN |= _words.EN
 
 TEXTS: Mapping[Language, Mapping[str, str]] = {"zh": ZH, "en": EN}
 

@@ -4,23 +4,35 @@ Pure: HTML comes out.
 """
 
 from rolecraft.ui.markup import button, escape, word
+from rolecraft.ui.pages import PATHS
 from rolecraft.ui.texts import Language, say
 
 
-def top(language: Language) -> str:
-    """The bar in one language."""
+def top(language: Language, page: str = "") -> str:
+    """The bar of the page at this path, in one language."""
+    menu = button(say(language, "menu"), "menu", kind="quiet menu-button", icon="menu")
     other = "en" if language == "zh" else "zh"
     return (
         f'<a class="skip" href="#rc-main">{word(language, "skip")}</a>'
         '<header class="top">'
-        f"{button(say(language, 'menu'), 'menu', kind='quiet menu-button', icon='menu')}"
-        f'<span class="brand">{_MARK}<strong>{_name(language)}</strong>'
-        f"<span>{word(language, 'brand_line')}</span></span>"
+        f"{'' if page else menu}"
+        f'<a class="brand" href="./">{_MARK}<strong>{_name(language)}</strong>'
+        f"<span>{word(language, 'brand_line')}</span></a>"
+        f"{_links(language, page)}"
         f"{button(say(language, 'theme'), 'theme', icon='theme')}"
         f'<a class="language" href="?lang={other}" lang="{other}" hreflang="{other}" '
         f'aria-label="{word(language, "language_label")}">{word(language, "language")}</a>'
         "</header>"
     )
+
+
+def _links(language: Language, page: str) -> str:
+    links = "".join(
+        f'<a href="./{path}"{" aria-current=page" if path == page else ""}>'
+        f"{word(language, f'{path or 'chat'}_nav')}</a>"
+        for path in ("", *PATHS)
+    )
+    return f'<nav class="pages" aria-label="{word(language, "pages")}">{links}</nav>'
 
 
 def _name(language: Language) -> str:

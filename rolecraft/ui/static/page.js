@@ -87,12 +87,6 @@
       });
     },
 
-    get busy() { return root.dataset.busy === "true"; },
-    set busy(state) {
-      root.dataset.busy = String(state);
-      dispatchEvent(new Event("rc-busy"));
-    },
-
     async copy(text, button) {
       try {
         await navigator.clipboard.writeText(text);
@@ -129,11 +123,25 @@
         url.searchParams.set("lang", event.currentTarget.lang);
         location.assign(url);
       });
+      for (const link of element.querySelectorAll(".pages a, a.brand")) {
+        link.addEventListener("click", () => { // read at the click: the language is in the address
+          link.search = `?lang=${rolecraft.language}`;
+        });
+      }
       element.querySelector(".skip").addEventListener("click", (event) => {
         event.preventDefault();
         const main = document.querySelector("#rc-main");
         main?.querySelector("textarea:not([hidden]), input, button")?.focus();
       });
+    },
+  });
+
+  // While a reply is being made; the style sheet reads it. Object.assign would copy no setter.
+  Object.defineProperty(rolecraft, "busy", {
+    get: () => root.dataset.busy === "true",
+    set(state) {
+      root.dataset.busy = String(state);
+      dispatchEvent(new Event("rc-busy"));
     },
   });
 

@@ -1,0 +1,77 @@
+"""What every page is made of: parts that the scripts bring to life, and how refusals are shown.
+
+Knows no page and no service.
+"""
+
+import html
+import inspect
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+
+from rolecraft.errors import RoleCraftError
+from rolecraft.ui.texts import Language, language_of, say
+
+log = logging.getLogger(__name__)
+
+BOTH = "${rolecraft.language === 'en' ? en : zh}"  # both languages travel, the page shows one
+
+
+def language_of_request(request: gr.Request) -> Language:
+    """The language of the page that a request comes from."""
+    return language_of(request.query_params.get("lang"), request.headers.get("accept-language"))
+
+
+def part(elem_id: str, behaviour: str, events: str = "", **props: Any) -> gr.HTML:
+    """A gr.HTML that `rolecraft.<behaviour>` of the scripts brings to life.
+
+    gradio finds the names of the events, each in quotes, in the script.
+    """
+    start = f"rolecraft.{behaviour}({{element, trigger, props, watch}})"
+    named = "".join(f" // '{event}'\n" for event in events.split())
+    return gr.HTML(
+        elem_id=elem_id, js_on_load=f"{start}\n{named}", apply_default_css=False, **props
+    )
+
+
+def sent(event: gr.EventData) -> dict[str, Any]:
+    """What an event of the page's scripts carries."""
+    return event._data if isinstance(event._data, dict) else {}
+
+
+def refusals_shown(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The handler with its refusals as toasts, and a bug as an apology whose number is logged."""
+
+    def as_toast(error: Exception, request: object) -> gr.Error:
+        if isinstance(error, RoleCraftError):
+            # the toast would otherwise show marks in the text as HTML
+            return gr.Error(html.escape(str(error)), duration=8, print_exception=False, title="")
+        number = uuid.uuid4().hex[:8]
+        log.error("A step of the page failed (%s).", number, exc_info=error)
+        language = language_of_request(request) if isinstance(request, gr.Request) else "zh"
+        apology = say(language, "apology", id=number)
+        return gr.Error(apology, duration=None, print_exception=False, title="")
+
+    if inspect.isgeneratorfunction(handler):
+
+        @wraps(handler)
+        def streamed(*given: Any) -> Iterator[Any]:
+            try:
+                yield from handler(*given)
+            except Exception as error:
+                raise as_toast(error, given[-1]) from error
+
+        return streamed
+
+    @wraps(handler)
+    def at_once(*given: Any) -> Any:
+        try:
+            return handler(*given)
+        except Exception as error:
+            raise as_toast(error, given[-1]) from error
+
+    return at_once

@@ -1,0 +1,17 @@
+"""The page /rate."""
+
+import gradio as gr
+
+from rolecraft.services import Services
+from rolecraft.ui.markup import word
+from rolecraft.ui.page import BOTH
+
+
+def build_rate_tab(blocks: gr.Blocks, services: Services, secret: str) -> None:
+    """Build and wire the page inside the open `blocks`."""
+    heads = {
+        one: f"<div id='rc-main' class='page'><h1>{word(one, 'rate_nav')}</h1>"
+        f"<p class='lead'>{word(one, 'rate_lead')}</p></div>"
+        for one in ("zh", "en")
+    }
+    gr.HTML(html_template=BOTH, apply_default_css=False, **heads)

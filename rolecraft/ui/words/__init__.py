@@ -1,0 +1,1 @@
+"""The sentences of the single pages, each in Chinese and in English."""

@@ -1,0 +1,28 @@
+"""Serves the page for the browser tests: `python serve.py FOLDER MODELS PORT`."""
+
+import logging
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from rolecraft.ui.app import serve_services  # noqa: E402
+from tests.tiny import make_services  # noqa: E402
+
+REPLIES = (
+    "（快乐）你来啦，快进来坐，外面风大得很哩，茶是热的，我刚把灯丝擦了一遍，正想找个人说说话。",
+    "（悲伤）雨下了一整天，海上什么也看不见，我数了三遍浪头，心里空落落的，好在灯还亮着。",
+    "（兴奋）船来了，船来了，你快看那边，桅杆上还挂着红灯笼哩，走，跟我下去接信。",
+)
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    folder, models, port = sys.argv[1:]
+    services = make_services(
+        Path(folder), Path(models), REPLIES, pause_s=0.03, port=int(port),
+        rate_per_minute=5000, rate_per_hour=50_000,
+    )  # fmt: skip
+    try:
+        serve_services(services)
+    finally:
+        services.close()
