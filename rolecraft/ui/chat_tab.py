@@ -22,8 +22,6 @@ from rolecraft.ui.talking import Talking
 from rolecraft.ui.texts import Language
 from rolecraft.ui.visitor import Place, read_place
 
-log = logging.getLogger(__name__)
-
 
 class Parts(NamedTuple):
     """The components of the tab."""
