@@ -29,7 +29,7 @@ def top(language: Language, page: str = "") -> str:
 def _links(language: Language, page: str) -> str:
     links = "".join(
         f'<a href="./{path}"{" aria-current=page" if path == page else ""}>'
-        f"{word(language, f'{path or 'chat'}_nav')}</a>"
+        f"{word(language, (path or 'chat') + '_nav')}</a>"
         for path in ("", *PATHS)
     )
     return f'<nav class="pages" aria-label="{word(language, "pages")}">{links}</nav>'
