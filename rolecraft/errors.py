@@ -32,6 +32,14 @@ class EngineFailed(RoleCraftError):
     """The engine broke while it was answering; the conversation is unharmed."""
 
 
+class EngineRefused(EngineFailed):
+    """The server will answer nothing: the key or the model's name is wrong. Asking again is vain."""
+
+
+class RequestRefused(EngineFailed):
+    """The server will never answer this request (too long, filtered); others it will."""
+
+
 class CheckpointError(RoleCraftError):
     """Weights, tokeniser or adapter that are missing, unsafe, corrupt or of another base."""
 

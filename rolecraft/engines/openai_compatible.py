@@ -15,7 +15,7 @@ from typing import Any
 from rolecraft.conversation import Finish, Identity, Message, Sampling
 from rolecraft.emotions import may_become_label, split_opening
 from rolecraft.engines.base import EngineCard
-from rolecraft.errors import EngineFailed
+from rolecraft.errors import EngineFailed, EngineRefused, RequestRefused
 
 OPENAI = "https://api.openai.com/v1"
 TIMEOUT_S = 60.0  # between two pieces
@@ -159,7 +159,7 @@ class RemoteGeneration:
         if self._cancelled:
             self.finish = "user_stop"
         elif chunk.failure or not complete:
-            raise EngineFailed(in_words(chunk.failure, self.identity.engine)) from chunk.failure
+            raise failed(chunk.failure, self.identity.engine) from chunk.failure
 
     def _without_label(self, pieces: Iterator[str]) -> Iterator[str]:
         """Drop the label of an asked emotion, which the caller already has."""
@@ -184,6 +184,19 @@ def _hang_up(response: Any) -> None:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
         return  # it was closed already
+
+
+def failed(error: Exception | None, engine: str) -> EngineFailed:
+    """The failure to raise: whether asking again could help is its class."""
+    import openai
+
+    words = in_words(error, engine)
+    hopeless = openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError
+    if isinstance(error, hopeless):
+        return EngineRefused(words)
+    if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
+        return RequestRefused(words)
+    return EngineFailed(words)
 
 
 def in_words(error: Exception | None, engine: str) -> str:

@@ -23,7 +23,7 @@ from rolecraft.engines import chatglm3
 from rolecraft.engines.base import EngineCard
 from rolecraft.engines.fast_tokenizer import export_fast_tokenizer
 from rolecraft.engines.openai_compatible import OpenAICompatibleEngine, RemoteGeneration
-from rolecraft.errors import EngineFailed
+from rolecraft.errors import EngineFailed, EngineRefused, RequestRefused
 
 ASKED = [Message("system", "你是桃子。"), Message("user", "吃了吗？")]
 CARD = EngineCard("gpt-4", "openai_compatible", {})
@@ -189,6 +189,17 @@ def test_refusals_in_plain_words(status: int, words: str) -> None:
     with serving(lambda handler: handler.refuse(status, "too long")) as server:
         text, said = failure(server.engine().stream(ASKED, Sampling()))
     assert text == "" and said.startswith("gpt-4: ") and words in said
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(401, EngineRefused), (404, EngineRefused), (400, RequestRefused), (503, EngineFailed)],
+)
+def test_whether_asking_again_could_help(status: int, kind: type[EngineFailed]) -> None:
+    with serving(lambda handler: handler.refuse(status)) as server:
+        with pytest.raises(EngineFailed) as caught:
+            list(server.engine().stream(ASKED, Sampling()))
+    assert type(caught.value) is kind
 
 
 def test_retries_are_bounded() -> None:
