@@ -13,7 +13,8 @@ def composer(language: Language, limit: int) -> str:
     label, hint = word(language, "composer_plain"), word(language, "send_hint")
     return (
         '<form class="composer" autocomplete="off">'
-        f'<p class="sample" hidden>{word(language, "mini_note")}</p>'
+        f'<p class="sample">{word(language, "machine_note")} '
+        f"<span hidden>{word(language, 'mini_note')}</span></p>"
         f'<div class="box"><textarea rows="1" data-limit="{limit}" aria-label="{label}" '
         f'data-label="{word(language, "composer", name="__name__")}" placeholder="{label}" '
         'aria-describedby="rc-hint" enterkeyhint="send"></textarea>'

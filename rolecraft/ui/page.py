@@ -13,11 +13,22 @@ from typing import Any
 
 import gradio as gr
 
-from rolecraft.errors import RoleCraftError
+from rolecraft.errors import (
+    CharacterNotFound,
+    ConversationNotFound,
+    EngineFailed,
+    EngineUnavailable,
+    RoleCraftError,
+    StoreUnavailable,
+)
 from rolecraft.ui.texts import Language, language_of, say
 
 log = logging.getLogger(__name__)
 
+_SAID: dict[type[Exception], str] = {
+    ConversationNotFound: "conversation_gone",
+    CharacterNotFound: "gone_character",
+}
 BOTH = "${rolecraft.language === 'en' ? en : zh}"  # both languages travel, the page shows one
 
 
@@ -38,23 +49,43 @@ def part(elem_id: str, behaviour: str, events: str = "", **props: Any) -> gr.HTM
     )
 
 
+def still(elem_id: str, **props: Any) -> gr.HTML:
+    """A gr.HTML that only stands there, in both languages: `zh` and `en`."""
+    return gr.HTML(elem_id=elem_id, html_template=BOTH, apply_default_css=False, **props)
+
+
 def sent(event: gr.EventData) -> dict[str, Any]:
     """What an event of the page's scripts carries."""
     return event._data if isinstance(event._data, dict) else {}
+
+
+def in_words(error: Exception, language: Language) -> str:
+    """What a visitor is told of an error; what only the keeper of the house needs is logged."""
+    kind = next((kind for kind in _SAID if isinstance(error, kind)), None)
+    if kind:
+        return say(language, _SAID[kind])
+    if isinstance(error, EngineFailed | EngineUnavailable):
+        key = "engine_failed" if isinstance(error, EngineFailed) else "engine_absent"
+        return f"{say(language, key)} ({error})"
+    if isinstance(error, RoleCraftError) and type(error) is not StoreUnavailable:
+        return str(error)
+    number = uuid.uuid4().hex[:8]
+    log.error("A step of the page failed (%s): %s", number, error, exc_info=error)
+    # a store's own words name a path of this machine
+    return say(
+        language, "not_kept" if isinstance(error, StoreUnavailable) else "apology", id=number
+    )
 
 
 def refusals_shown(handler: Callable[..., Any]) -> Callable[..., Any]:
     """The handler with its refusals as toasts, and a bug as an apology whose number is logged."""
 
     def as_toast(error: Exception, request: object) -> gr.Error:
-        if isinstance(error, RoleCraftError):
-            # the toast would otherwise show marks in the text as HTML
-            return gr.Error(html.escape(str(error)), duration=8, print_exception=False, title="")
-        number = uuid.uuid4().hex[:8]
-        log.error("A step of the page failed (%s).", number, exc_info=error)
         language = language_of_request(request) if isinstance(request, gr.Request) else "zh"
-        apology = say(language, "apology", id=number)
-        return gr.Error(apology, duration=None, print_exception=False, title="")
+        expected = isinstance(error, RoleCraftError)
+        # the toast would otherwise show marks in the text as HTML
+        said = html.escape(in_words(error, language))
+        return gr.Error(said, duration=8 if expected else None, print_exception=False, title="")
 
     if inspect.isgeneratorfunction(handler):
 

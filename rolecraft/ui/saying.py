@@ -4,15 +4,16 @@ Knows no gradio. What was said is in the database before a model starts, and eve
 broken one, before the page says that it is done.
 """
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
 from rolecraft.admission import CARE_ENGINE, care, clean, speaks_of_self_harm
-from rolecraft.chat import Answering, Partial, Request, start
-from rolecraft.conversation import Conversation
+from rolecraft.chat import Partial, Request, start
+from rolecraft.conversation import Conversation, Reply
 from rolecraft.errors import ConversationNotFound, InputRefused, RoleCraftError, StoreUnavailable
 from rolecraft.services import Services, without_sources
 from rolecraft.store.stored import StoredConversation, StoredMessage
@@ -22,6 +23,9 @@ from rolecraft.ui.scene import Scene, Shown, greeting_of
 from rolecraft.ui.texts import Language, say
 from rolecraft.ui.visitor import Place
 
+log = logging.getLogger(__name__)
+
+_MOST_UNKEPT = 200  # replies that wait in memory for a database that takes them
 PACE_S = 1 / 15  # between two looks at a reply in the making
 
 
@@ -32,6 +36,7 @@ class Saying:
         self._services = services
         self._store = services.conversations
         self._scene = scene
+        self._unkept: dict[str, tuple[str, Reply]] = {}  # by conversation: what it answers, reply
 
     def make(self, place: Place, sent: object, language: Language) -> Iterator[Shown]:
         """Say something, say it differently, or ask for another answer; the reply as it comes.
@@ -58,7 +63,10 @@ class Saying:
             message = self._asked(place, str(given.get("id")))
             self._services.doorkeeper.admit(place.visitor)
             with self._claimed(place, language):
-                yield from self._answer(place, message, options, language)
+                if self._caught_up(place) == message.id:  # the answer was only not stored yet
+                    yield self._scene.at(place, language)
+                else:
+                    yield from self._answer(place, message, options, language)
 
     def _say(self, place: Place, given: dict[str, Any], language: Language) -> Iterator[Shown]:
         text = clean(str(given.get("text", "")), self._services.settings.message_limit)
@@ -68,6 +76,7 @@ class Saying:
             self._services.doorkeeper.admit(place.visitor)
         place = self._begun(place, language)
         with self._claimed(place, language):
+            self._caught_up(place)
             if given.get("do") == "edit":
                 parent = self._own(place, str(given.get("id")), language).parent
             else:
@@ -156,14 +165,36 @@ class Saying:
         except RoleCraftError as error:
             failure = error
         finally:
-            self._keep(place, message, answering)
+            reply = answering.reply
+            trouble = self._keep(place, message.id, reply)
+        if trouble:
+            said = Partial(reply.text, reply.emotion)
+            yield Shown(stream=talk.stream(face, said, language, mark="unkept"))
+            raise trouble
         yield self._scene.at(place, language, sent=message.id)
         if failure:
             raise failure
 
-    def _keep(self, place: Place, message: StoredMessage, answering: Answering) -> None:
-        with suppress(ConversationNotFound):  # deleted meanwhile: nothing is to be kept
-            self._store.append_reply(place.visitor, place.conversation, message.id, answering.reply)
+    def _keep(self, place: Place, message: str, reply: Reply) -> StoreUnavailable | None:
+        """Store a reply. What the database does not take now waits for the talk's next step."""
+        try:
+            self._store.append_reply(place.visitor, place.conversation, message, reply)
+        except ConversationNotFound:  # deleted meanwhile: nothing is to be kept
+            return None
+        except StoreUnavailable as error:
+            log.warning("A reply waits to be stored: %s", error)
+            if len(self._unkept) >= _MOST_UNKEPT:
+                self._unkept.pop(next(iter(self._unkept), ""), None)
+            self._unkept[place.conversation] = message, reply
+            return error
+        return None
+
+    def _caught_up(self, place: Place) -> str:
+        """Store the reply that waits for it; which message it answers. Raises StoreUnavailable."""
+        message, reply = self._unkept.pop(place.conversation, ("", None))
+        if reply and (trouble := self._keep(place, message, reply)):
+            raise trouble
+        return message
 
     def _request(
         self, place: Place, stored: StoredConversation, message: StoredMessage, options: Options

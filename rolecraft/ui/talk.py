@@ -60,7 +60,10 @@ def log(talk: Talk, language: Language) -> str:
 
 
 def stream(face: Face, partial: Partial | None, language: Language, mark: str = "") -> str:
-    """The reply in the making; without text yet, that the character is thinking."""
+    """The reply in the making; without text yet, that the character is thinking.
+
+    `mark` names what became of one that is at its end but not in the log.
+    """
     name = escape(face.name[language])
     if partial is None or not partial.text:
         label = word(language, "thinking", name=face.name[language])
@@ -71,7 +74,7 @@ def stream(face: Face, partial: Partial | None, language: Language, mark: str = 
         inner = f'<div class="bubble" dir="auto">{escape(partial.text)}</div>'
     marked = f'<span class="mark">{word(language, mark)}</span>' if mark else ""
     return (
-        f'<article class="message theirs writing" aria-busy="true">'
+        f'<article class="message theirs writing" aria-busy="{"false" if mark else "true"}">'
         f'{face.picture(language, "small")}<div class="body">'
         f'<div class="byline"><strong>{name}</strong>{tag}{marked}</div>{inner}</div></article>'
     )

@@ -74,9 +74,8 @@ ZH = {
     "emotion": "指定情绪",
     "emotion_free": "由角色自己决定",
     "passages_on": "回答前先查角色资料",
-    "mini_note": (
-        "现在回答你的是随项目附带的小模型：它只是真模型的样品，答得快，懂得少，常会跑题或答错。"
-    ),
+    "machine_note": "演他们的是机器，不是真人。",
+    "mini_note": "眼下这个是随项目附带的小模型，真模型的样品：答得快，懂得少，常会跑题或答错。",
     "log": "对话",
     "composer": "给{name}写点什么",
     "composer_plain": "写点什么",
@@ -100,6 +99,7 @@ ZH = {
     "disconnect": "连接中断",
     "error": "出错了",
     "length": "到了长度上限",
+    "unkept": "还没存上",
     "unanswered": "还没有回答",
     "still_answering": "正在另一处回答，稍后刷新就能看到。",
     "empty_reply": "（什么也没说出来）",
@@ -152,6 +152,12 @@ ZH = {
     "pages": "页面",
     "chat_nav": "聊天",
     "lost": "和服务器断开了。写的话还在，稍后再发一次。",
+    "not_kept": (
+        "现在存不下东西：数据库正忙，或者磁盘满了（编号 {id}）。写的和说的都还在页面上，稍后再试。"
+    ),
+    "engine_failed": "说到一半，模型出了问题。对话没有受影响，可以再试一次。",
+    "engine_absent": "这个模型现在用不了，请在设置里另选一个。",
+    "conversation_gone": "这个对话已经不在了，也许在别处删掉了。从列表里另开一个吧。",
 }
 
 EN = {
@@ -219,9 +225,10 @@ EN = {
     "emotion": "Ask for an emotion",
     "emotion_free": "Leave it to the character",
     "passages_on": "Look into the character's notes before answering",
+    "machine_note": "A machine plays the characters, not a person.",
     "mini_note": (
-        "The small model that ships with RoleCraft is answering. It is only a sample of the real "
-        "one: quick, speaks only Chinese, knows little, and is often wrong or off the point."
+        "This one is the small model that ships with RoleCraft, a sample of the real one: quick, "
+        "speaks only Chinese, knows little, and is often wrong or off the point."
     ),
     "log": "Conversation",
     "composer": "Write to {name}",
@@ -246,6 +253,7 @@ EN = {
     "disconnect": "connection lost",
     "error": "something went wrong",
     "length": "cut at the length limit",
+    "unkept": "not stored yet",
     "unanswered": "not answered yet",
     "still_answering": "Being answered elsewhere; reload in a moment to see it.",
     "empty_reply": "(nothing was said)",
@@ -303,6 +311,17 @@ EN = {
     "pages": "Pages",
     "chat_nav": "Talk",
     "lost": "The server cannot be reached. Your text is still here; send it again in a moment.",
+    "not_kept": (
+        "Nothing can be stored right now: the database is busy or the disk is full (number {id}). "
+        "What was written and said is still on this page; try again in a moment."
+    ),
+    "engine_failed": (
+        "The model broke while it was speaking. Your conversation is unharmed; try again."
+    ),
+    "engine_absent": "This model cannot be used now. Choose another one in Settings.",
+    "conversation_gone": (
+        "This conversation is gone; perhaps it was deleted elsewhere. Open another from the list."
+    ),
 }
 
 for _words in (compare, rate, results, cast):

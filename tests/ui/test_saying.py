@@ -19,7 +19,6 @@ from rolecraft.errors import (
     EngineNotFound,
     EngineUnavailable,
     InputRefused,
-    StoreUnavailable,
 )
 from rolecraft.services import Services
 from rolecraft.ui.saying import Saying
@@ -461,25 +460,6 @@ def test_a_message_that_was_never_answered_can_be(page: Page) -> None:
     assert "还没有回答" in str(page.shown.log)
     page.make(do="again", id=page.ids[-1])
     assert page.path[-1][0] == "assistant" and len(page.path) == 4
-
-
-def test_words_that_cannot_be_stored_stay_before_the_eyes(
-    page: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The disk fills up while the character speaks."""
-
-    def full(*given: Any) -> None:
-        raise StoreUnavailable("The disk is full.")
-
-    monkeypatch.setattr(page.services.conversations, "append_reply", full)
-    with pytest.raises(StoreUnavailable):
-        page.say("在吗？")
-    assert "你来啦" in str(page.shown.stream) or "waiting" in str(page.shown.stream)
-    assert str(page.shown.composer).startswith("idle:")
-    assert "还没有回答" in str(page.shown.log)
-    monkeypatch.undo()
-    page.make(do="again", id=page.ids[-1])
-    assert len(page.path) == 2 and page.shown.stream == ""
 
 
 def test_nonsense_from_a_browser_changes_nothing(page: Page) -> None:

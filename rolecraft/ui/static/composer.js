@@ -7,7 +7,7 @@
     const form = element.querySelector("form");
     const area = form.querySelector("textarea");
     const left = form.querySelector(".left");
-    const sample = form.querySelector(".sample");
+    const sample = form.querySelector(".sample span");
     let sending = null; // the text that was sent and is not known to be taken
 
     function show() {
