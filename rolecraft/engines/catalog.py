@@ -98,6 +98,12 @@ class Catalog:
         count = getattr(self.open(name), "count", None)
         return replace(entry.budget, count=count) if count else entry.budget
 
+    def folders(self, name: str) -> tuple[Path, ...]:
+        """Where a local engine's weights lie: the base and, where it has one, its adapter."""
+        entry = self.entry(name)
+        adapter = [self._adapters(entry.base) / entry.adapter] if entry.adapter else []
+        return (self._base(entry.base), *adapter)
+
     def _read(self) -> Iterator[Entry]:
         engines = self._facts["engines"]
         for name, facts in engines.items():
