@@ -18,9 +18,7 @@ Outcome = Literal["valid", "repaired", "unscored", "failed", "left"]
 OUTCOMES: tuple[Outcome, ...] = ("valid", "repaired", "unscored", "failed", "left")
 LONGEST_BROKEN = 6000  # characters of a broken answer that are sent back
 
-REPAIR = (
-    "上一个回答不能用：{faults}。请照最初的要求完整地重写一遍，只输出 JSON，不要解释。"
-)
+REPAIR = "上一个回答不能用：{faults}。请照最初的要求完整地重写一遍，只输出 JSON，不要解释。"
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,9 @@ def add_options(parser: argparse.ArgumentParser, temperature: float, top_p: floa
     )  # fmt: skip
     before = parser.add_argument_group("before it starts")
     before.add_argument("--estimate", action="store_true", help="only say what it would take")
-    before.add_argument("--pilot", type=int, metavar="N", help="ask N tasks, then estimate the rest")
+    before.add_argument(
+        "--pilot", type=int, metavar="N", help="ask N tasks, then estimate the rest"
+    )
     before.add_argument("--price-in", type=float, help="of a million prompt tokens")
     before.add_argument("--price-out", type=float, help="of a million answer tokens")
     before.add_argument("--tokens-per-character", type=float)
@@ -161,7 +163,9 @@ class Job:
     def export(self, tasks: Sequence[Task], path: Path) -> None:
         """Write what is to be asked as files for a batch."""
         if self.entry.card.kind != "openai_compatible":
-            raise TrainingError(f"Batches are for OpenAI-compatible servers, not {self.args.engine}")
+            raise TrainingError(
+                f"Batches are for OpenAI-compatible servers, not {self.args.engine}"
+            )
         requests = open_requests(tasks, self.model, self.answers)
         if not requests:
             _say("Nothing to ask: every task has its answer. Run without --batch-export.")

@@ -156,18 +156,30 @@ def _general(
 
 
 def _felt(character: Character, talks: Sequence[TwoParty]) -> Character:
-    """The character with its emotional signature: the shares of the labels of its own lines."""
     own = Counter(
         turn.emotion
         for talk in talks
         for turn in talk.turns
         if turn.emotion and turn.speaker == character.name["zh"]
     )
+    return felt(character, own)
+
+
+def felt(character: Character, own: Counter[str]) -> Character:
+    """The character with its emotional signature: the shares of the labels of its own lines.
+
+    What is known to bring an emotion on stays.
+    """
     if not own:
         return character
     ranked = own.most_common()
     shares = {label: round(count / own.total(), 3) for label, count in ranked}
     shares[ranked[0][0]] = round(shares[ranked[0][0]] + 1 - sum(shares.values()), 3)
-    mood = next((label for label, _ in ranked if label != STAND_IN), STAND_IN)
-    tendencies = tuple(Tendency(label, share) for label, share in shares.items())
+    mood = character.mood
+    if mood == STAND_IN or mood not in shares:
+        mood = next((label for label, _ in ranked if label != STAND_IN), STAND_IN)
+    triggers = {one.emotion: one.trigger for one in character.emotions}
+    tendencies = tuple(
+        Tendency(label, share, triggers.get(label, "")) for label, share in shares.items()
+    )
     return replace(character, emotions=tendencies, mood=mood)
