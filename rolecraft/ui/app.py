@@ -69,6 +69,7 @@ def build_app(services: Services) -> gr.Blocks:
 
 
 def _top(path: str = "") -> None:
+    gr.Navbar(visible=False)  # the bar has links of its own, in the visitor's language
     part("rc-top", "top", html_template=BOTH, zh=top("zh", path), en=top("en", path))
 
 

@@ -109,11 +109,13 @@ def _wire(blocks: gr.Blocks, parts: Parts, talking: Talking, saying: Saying) -> 
         return _acted(talking, read_place(kept), sent(event), language_of_request(request))
 
     acted = [*shown, parts.why, parts.file]
-    parts.side.act(act, parts.place, acted, **quick)
-    parts.log.act(act, parts.place, acted, **quick)
+    # by default gradio drops what comes while the step before is still under way
+    parts.side.act(act, parts.place, acted, trigger_mode="multiple", **quick)
+    parts.log.act(act, parts.place, acted, trigger_mode="multiple", **quick)
     # leaving a talk ends its answer; what was written of it is kept
-    parts.side.leave(act, parts.place, acted, cancels=made, **quick)
-    parts.head.leave(act, parts.place, acted, cancels=made, **quick)
+    leave = quick | {"cancels": made, "trigger_mode": "always_last"}
+    parts.side.leave(act, parts.place, acted, **leave)
+    parts.head.leave(act, parts.place, acted, **leave)
 
     @refusals_shown
     def arrive(kept: object, request: gr.Request) -> tuple[Any, ...]:

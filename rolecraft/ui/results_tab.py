@@ -4,7 +4,7 @@ import gradio as gr
 
 from rolecraft.services import Services
 from rolecraft.ui.markup import word
-from rolecraft.ui.page import BOTH
+from rolecraft.ui.page import still
 
 
 def build_results_tab(blocks: gr.Blocks, services: Services, secret: str) -> None:
@@ -14,4 +14,4 @@ def build_results_tab(blocks: gr.Blocks, services: Services, secret: str) -> Non
         f"<p class='lead'>{word(one, 'results_lead')}</p></div>"
         for one in ("zh", "en")
     }
-    gr.HTML(html_template=BOTH, apply_default_css=False, **heads)
+    still("rc-results", **heads)
