@@ -15,6 +15,7 @@ from rolecraft.services import Services, open_services
 from rolecraft.settings import Settings
 
 SHELF = Path(__file__).with_name("data") / "shelf"
+BREAKS_AFTER = 12  # pieces, of the engine that is broken
 REPLIES = ("（快乐）你来啦，快坐。", "（悲伤）雨下了一整天。", "我在想晚饭吃什么。")
 
 
@@ -54,6 +55,7 @@ def make_catalogue(path: Path, **engines: dict[str, Any]) -> Path:
         "engines": {
             "rolecraft-mini": scripted,
             "written": {**scripted, "kind": "written"},
+            "broken": scripted,
             "secret": {**scripted, "hidden": True},
             "gpt-4": {**scripted, "kind": "openai_compatible"},
             **{name: {**scripted, **changes} for name, changes in engines.items()},
@@ -75,7 +77,8 @@ def make_services(
     """Open services in `folder`; the default engine says `replies` in turn."""
 
     def scripted(card: EngineCard) -> ScriptedEngine:
-        return ScriptedEngine(card, replies, pause_s, fail_after)
+        breaks = BREAKS_AFTER if card.name == "broken" else fail_after
+        return ScriptedEngine(card, replies, pause_s, breaks)
 
     folder.mkdir(parents=True, exist_ok=True)
     catalogue = make_catalogue(folder / "catalog.yaml")

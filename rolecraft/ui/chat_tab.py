@@ -56,7 +56,7 @@ def _layout(services: Services, scene: Scene, secret: str) -> Parts:
         with gr.Column(elem_id="rc-main"):
             people = part("rc-picker", "picker", "pick", html_template=BOTH, **cards)
             with gr.Column(elem_id="rc-talk"):
-                head = part("rc-head", "head", "leave", value="")
+                head = part("rc-head", "head", value="")
                 with gr.Column(elem_id="rc-scroll"):
                     messages = part("rc-log", "log", "act make", value="")
                     stream = part("rc-stream", "stream", value="")
@@ -113,9 +113,7 @@ def _wire(blocks: gr.Blocks, parts: Parts, talking: Talking, saying: Saying) -> 
     parts.side.act(act, parts.place, acted, trigger_mode="multiple", **quick)
     parts.log.act(act, parts.place, acted, trigger_mode="multiple", **quick)
     # leaving a talk ends its answer; what was written of it is kept
-    leave = quick | {"cancels": made, "trigger_mode": "always_last"}
-    parts.side.leave(act, parts.place, acted, **leave)
-    parts.head.leave(act, parts.place, acted, **leave)
+    parts.side.leave(act, parts.place, acted, cancels=made, trigger_mode="multiple", **quick)
 
     @refusals_shown
     def arrive(kept: object, request: gr.Request) -> tuple[Any, ...]:

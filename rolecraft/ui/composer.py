@@ -15,7 +15,9 @@ def composer(language: Language, limit: int) -> str:
         '<form class="composer" autocomplete="off">'
         f'<p class="sample">{word(language, "machine_note")} '
         f"<span hidden>{word(language, 'mini_note')}</span></p>"
-        f'<div class="box"><textarea rows="1" data-limit="{limit}" aria-label="{label}" '
+        f'<p class="lost" role="alert" hidden>{word(language, "lost")}</p>'
+        f'<div class="box"><textarea rows="1" dir="auto" data-limit="{limit}" '
+        f'aria-label="{label}" '
         f'data-label="{word(language, "composer", name="__name__")}" placeholder="{label}" '
         'aria-describedby="rc-hint" enterkeyhint="send"></textarea>'
         '<span class="left" role="status"></span>'

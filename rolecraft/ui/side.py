@@ -50,7 +50,7 @@ def _item(talk: StoredConversation, current: str, face: Face, language: Language
     return (
         f'<li data-id="{escape(talk.id)}"><button type="button" class="talk" data-act="open"{mine}>'
         f"{face.picture(language, 'tiny')}"
-        f'<span class="title">{escape(title)}</span>'
+        f'<span class="title" dir="auto">{escape(title)}</span>'
         f'<span class="meta">{escape(face.name[language])} · '
         f'<time data-ms="{talk.updated_ms}"></time></span></button>'
         f'<details class="menu"><summary aria-label="{word(language, "more")}">{ICONS["more"]}'

@@ -181,7 +181,7 @@ def test_the_log_tells_what_it_is(visit: Visit) -> None:
     assert page.get_attribute("[role=log]", "aria-live") == "polite"
     nameless = page.evaluate(
         """() => [...document.querySelectorAll('button, input, textarea, select')]
-        .filter(e => e.offsetParent && !e.innerText.trim() && !e.ariaLabel && !e.labels?.length)
+        .filter(e => e.offsetParent && !e.textContent.trim() && !e.ariaLabel && !e.labels?.length)
         .map(e => e.outerHTML.slice(0, 80))"""
     )
     assert nameless == []

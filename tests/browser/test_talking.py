@@ -10,6 +10,10 @@ import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 Visit = Callable[..., Any]
+LOST = (  # on the console of a page whose server is gone
+    "ERR_CONNECTION", "ERR_INCOMPLETE", "ERR_INTERNET", "Failed to load", "fetch", "network",
+    "Connection errored out",
+)  # fmt: skip
 WRITING = "#rc-stream .writing .bubble:not(.waiting)"
 
 
@@ -109,7 +113,7 @@ def test_a_restart_loses_nothing(visit: Visit, own_server: Any, watch: Any) -> N
     pick(page)
     say(page, "在吗？")
     before = bubbles(page)
-    watch.allowed = ("ERR_CONNECTION", "Failed to load", "ERR_INCOMPLETE", "fetch", "network")
+    watch.allowed = LOST
     assert own_server.stop() in (0, 130, 143)
     own_server.start()
     page.reload()
@@ -125,17 +129,19 @@ def test_a_page_that_stayed_open_goes_on_after_a_restart(
     page = visit(at=own_server)
     pick(page)
     say(page, "在吗？")
-    watch.allowed = ("ERR_CONNECTION", "Failed to load", "ERR_INCOMPLETE", "fetch", "network")
+    watch.allowed = LOST
     own_server.stop()
     page.fill("#rc-composer textarea", "听得见吗？")
     page.press("#rc-composer textarea", "Enter")
     page.wait_for_selector("html[data-busy=false]", state="attached")
     assert page.input_value("#rc-composer textarea") == "听得见吗？"
+    page.evaluate("window.isOld = true")
     own_server.start()
-    page.wait_for_timeout(1000)
-    if page.locator("#rc-log .mine").count() == 0:  # gradio reloads a page that lost its server
-        page.wait_for_selector("#rc-log .mine")
-    say(page, "听得见吗？")
+    page.wait_for_function("!window.isOld")  # gradio reloads a page that lost its server
+    page.wait_for_selector("#rc-log .mine")
+    assert page.input_value("#rc-composer textarea") == "听得见吗？"
+    page.press("#rc-composer textarea", "Enter")
+    finished(page)
     assert bubbles(page)[-2] == "听得见吗？" and len(bubbles(page)) == 4
 
 

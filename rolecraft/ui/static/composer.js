@@ -8,6 +8,7 @@
     const area = form.querySelector("textarea");
     const left = form.querySelector(".left");
     const sample = form.querySelector(".sample span");
+    const lost = form.querySelector(".lost");
     let sending = null; // the text that was sent and is not known to be taken
 
     function show() {
@@ -16,13 +17,15 @@
       left.textContent = length > limit * 0.8 ? `${length} / ${limit}` : "";
       left.classList.toggle("over", length > limit);
       form.querySelector(".send").disabled = !area.value.trim() || rolecraft.busy;
+      rolecraft.memory.draft = area.value;
       rolecraft.grow(area);
     }
 
     function send(text) {
       if (rolecraft.busy || !text.trim()) return;
       sending = text;
-      rolecraft.busy = true;
+      lost.hidden = true;
+      rolecraft.begin();
       rolecraft.follow(true);
       trigger("make", { do: "send", text, settings: rolecraft.settings() });
     }
@@ -36,12 +39,14 @@
       }
       if (state === "idle") sending = null;
       rolecraft.busy = state === "busy";
+      if (state === "idle") rolecraft.left?.();
       show();
     }
 
     watch("value", answered);
-    addEventListener("rc-refused", () => {
+    addEventListener("rc-refused", (event) => {
       sending = null;
+      lost.hidden = event.detail !== "lost";
       if (!String(props.value).startsWith("busy")) rolecraft.busy = false;
       show();
     });
@@ -70,6 +75,7 @@
     };
     rolecraft.showSample = (is) => { sample.hidden = !is; };
     rolecraft.settingsChanged?.();
+    area.value = rolecraft.memory.draft;
     show();
   };
 })();

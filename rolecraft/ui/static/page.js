@@ -10,6 +10,16 @@
     set(name, value) {
       try { localStorage.setItem("rolecraft-" + name, value); } catch { /* private mode */ }
     },
+    // What is being written, of this tab alone: a page that lost its server loads itself anew.
+    get draft() {
+      try { return sessionStorage.getItem("rolecraft-draft") || ""; } catch { return ""; }
+    },
+    set draft(text) {
+      try {
+        if (text) sessionStorage.setItem("rolecraft-draft", text);
+        else sessionStorage.removeItem("rolecraft-draft");
+      } catch { /* private mode, or too long */ }
+    },
   };
 
   function chooseLanguage() {
@@ -58,14 +68,17 @@
 
   // gradio tells its components nothing of a request that was refused or never arrived.
   const fetched = window.fetch;
+  const lost = () => dispatchEvent(new CustomEvent("rc-refused", { detail: "lost" }));
+  let joins = 0;
   window.fetch = async (...given) => {
     const address = String(given[0]?.url || given[0]);
+    joins += address.includes("/queue/join");
     try {
       const answer = await fetched(...given);
       if (address.includes("/queue/join") && !answer.ok) dispatchEvent(new Event("rc-refused"));
       return answer;
     } catch (error) {
-      if (address.includes("/queue/")) dispatchEvent(new Event("rc-refused"));
+      if (address.includes("/queue/") && error.name !== "AbortError") lost();
       throw error;
     }
   };
@@ -85,6 +98,13 @@
           acts[button.dataset.act](button, event);
         }
       });
+    },
+
+    // Before a model is asked. Nothing is sent at all once gradio has lost the server.
+    begin() {
+      const before = joins;
+      rolecraft.busy = true;
+      setTimeout(() => joins === before && lost(), 2000);
     },
 
     async copy(text, button) {

@@ -3,8 +3,18 @@
   "use strict";
   const root = document.documentElement;
 
+  const closers = [];
+  // Closes what lies over the page; whether something did.
+  rolecraft.uncover = () => {
+    const covered = root.dataset.sheet === "open" || root.dataset.drawer === "open";
+    for (const close of closers) close();
+    rolecraft.drawer(false);
+    return covered;
+  };
+
   // Keeps the keyboard inside a sheet; Escape and a click beside it close it.
   function hold(element, close) {
+    closers.push(close);
     element.addEventListener("keydown", (event) => {
       const sheet = element.querySelector(".sheet");
       if (event.key === "Escape") close();
@@ -142,11 +152,31 @@
         time.textContent = (when.toDateString() === today ? hour : day).format(when);
       }
     }
-    watch("value", times);
+    watch("value", () => {
+      times();
+      // the server has said where this browser is; the talk, if there is one, comes along
+      setTimeout(() => delete root.dataset.restoring, 300);
+    });
 
+    // To another talk or to the cards, one step at a time: of quick clicks the last counts.
+    let leaving = 0;
+    let wish = null;
     const leave = (sent) => {
       rolecraft.drawer(false);
+      if (leaving) {
+        wish = sent;
+        return;
+      }
+      leaving = setTimeout(rolecraft.left, 3000); // a step that failed says nothing
       trigger("leave", sent);
+    };
+    rolecraft.leave = leave;
+    rolecraft.left = () => {
+      clearTimeout(leaving);
+      leaving = 0;
+      const next = wish;
+      wish = null;
+      if (next) leave(next);
     };
     const file = (kind) => (button) => {
       button.closest("details").open = false;
@@ -160,7 +190,7 @@
       rename: (button) => ask(button, "rename", (title) =>
         trigger("act", { do: "rename", id: idOf(button), title })),
       delete: (button) => ask(button, "delete", () =>
-        trigger("leave", { do: "delete", id: idOf(button) })),
+        leave({ do: "delete", id: idOf(button) })),
       settings(button) {
         rolecraft.returnTo = button;
         rolecraft.openSettings();

@@ -18,11 +18,20 @@
   }, true);
   rolecraft.follow = follow;
 
-  rolecraft.head = ({ element, trigger, watch }) => {
+  rolecraft.head = ({ element, watch }) => {
     let character = "";
+    const inTalk = () => history.state?.rolecraft === "talk"; // says the browser's own way back
+    const enter = () => history.pushState({ rolecraft: "talk" }, "");
+    addEventListener("popstate", () => {
+      if (inTalk() || !element.querySelector(".talk-head")) return;
+      if (rolecraft.uncover()) enter(); // it closed what lay over the talk
+      else rolecraft.leave({ do: "back" });
+    });
     function changed() {
       const head = element.querySelector(".talk-head");
       rolecraft.memory.set("view", head ? "talk" : "cards");
+      if (head && !inTalk()) enter();
+      if (!head && inTalk()) history.back();
       delete root.dataset.restoring;
       const now = head?.dataset.character || "";
       if (now !== character) {
@@ -34,7 +43,7 @@
       if (head?.dataset.engine) rolecraft.useEngine?.(head.dataset.engine);
     }
     watch("value", changed);
-    rolecraft.acts(element, { back: () => trigger("leave", { do: "back" }) });
+    rolecraft.acts(element, { back: () => rolecraft.leave({ do: "back" }) });
   };
 
   rolecraft.stream = ({ watch }) => watch("value", () => follow(false));
@@ -44,7 +53,7 @@
     const idOf = (button) => button.closest("[data-id]").dataset.id;
     const make = (sent) => {
       if (rolecraft.busy) return;
-      rolecraft.busy = true;
+      rolecraft.begin();
       following = true;
       trigger("make", { ...sent, settings: rolecraft.settings() });
     };
@@ -78,6 +87,7 @@
     const [area, note] = [form.querySelector("textarea"), form.querySelector("p")];
     const [cancel, save] = form.querySelectorAll("button");
     area.value = bubble.textContent;
+    area.dir = "auto";
     area.setAttribute("aria-label", rolecraft.say("edit_save"));
     note.textContent = rolecraft.say("edit_note");
     cancel.textContent = rolecraft.say("cancel");
