@@ -11,7 +11,10 @@ from types import ModuleType
 
 from rolecraft.errors import RoleCraftError
 
-STAGES = ("importers", "lint", "tokenizer", "pretrain", "adapter", "encoder")
+STAGES = (
+    "importers", "lint", "annotate", "profile", "instruct", "respond", "emotions",
+    "tokenizer", "pretrain", "adapter", "encoder",
+)  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -77,13 +77,13 @@ def collect(
     again: list[str] = []
     for item, told in given.items():
         passage, n = places[item]
-        label = majority(told)
-        if label is None:
+        found_label = majority(told)
+        if found_label is None:
             again.append(item)
         else:
-            count = f"{told.count(label)} of {len(told)}"
+            count = f"{told.count(found_label)} of {len(told)}"
             key = passage.character, passage.lines[n].place
-            labels[key] = Labelling(label, "annotators", count)
+            labels[key] = Labelling(found_label, "annotators", count)
     before = [
         (places[item][0].lines[places[item][1]].emotion, majority(told))
         for item, told in given.items()
@@ -173,8 +173,8 @@ def _read(path: Path, known: set[str]) -> Iterator[tuple[str, str]]:
             continue
         if item not in known:
             raise TrainingError(
-                f"{path}, line {line}: no line {item!r} in the folder. Collect with the folder and "
-                "the --lines that the sheets were made from."
+                f"{path}, line {line}: no line {item!r} in the folder. Collect with the folder "
+                "that the sheets were made from."
             )
         if item in seen:
             raise TrainingError(f"{path}, line {line}: {item} stands in the sheet twice.")
@@ -188,12 +188,15 @@ def _read(path: Path, known: set[str]) -> Iterator[tuple[str, str]]:
 
 
 def _sheet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    text = read_text(path).text
+    decoded = read_text(path)
+    text = decoded.text
+    if decoded.broken:
+        raise TrainingError(f"{path}, line {min(decoded.broken)} is not {decoded.encoding}.")
     if path.suffix.lower() != ".csv":
-        for line, row in enumerate(text.splitlines(), start=1):
-            if row.strip():
+        for line, written in enumerate(text.split("\n"), start=1):
+            if written.strip():
                 try:
-                    yield line, dict(json.loads(row))
+                    yield line, dict(json.loads(written))
                 except (ValueError, TypeError) as error:
                     raise TrainingError(f"{path}, line {line} is no JSON object.") from error
         return

@@ -21,10 +21,10 @@ def _prompts() -> dict[str, dict[str, str]]:
     return found
 
 
-def prompt(stage: str, name: str, **values: object) -> str:
+def prompt(stage: str, key: str, /, **values: object) -> str:
     """A prompt with its places filled; a place without a value is a KeyError."""
     told = {"labels": "、".join(LABELS), **values}
-    return Template(_prompts()[stage][name]).substitute(told)
+    return Template(_prompts()[stage][key]).substitute(told)
 
 
 def portrait(character: Character) -> str:

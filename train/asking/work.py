@@ -184,7 +184,7 @@ class Job:
             def progress(settled: Settled, spent: Spent) -> None:
                 counts[settled.outcome] += 1
                 cost = self.cost(spent)
-                shown = {name: counts[name] for name in OUTCOMES[1:] if counts[name]}
+                shown: dict[str, object] = {n: counts[n] for n in OUTCOMES[1:] if counts[n]}
                 shown |= {"retries": spent.retries} if spent.retries else {}
                 bar.set_postfix(shown | ({} if cost is None else {"cost": f"{cost:.2f}"}))
                 bar.update()

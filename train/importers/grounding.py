@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
-from rolecraft.characters.model import FIELD_NAMES, Kind
+from rolecraft.characters.model import FIELD_NAMES, Kind, Question
 from rolecraft.characters.overlap import bare, runs
 from train.importers.gathered import Asked
 from train.importers.talks import TwoParty
@@ -53,7 +53,7 @@ class Grounding:
         return "opinion", None
 
 
-def held_out(questions: Sequence[Asked], share: float) -> set[int]:
+def held_out(questions: Sequence[Asked | Question], share: float) -> set[int]:
     """Positions of about `share` of the questions, such that no test answer shares a run of
     `LEAKED` bare characters with a train answer and no question is asked in both.
 

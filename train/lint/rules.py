@@ -6,6 +6,7 @@ Knows no file; what needs several texts is `across`'s work.
 import re
 from collections.abc import Iterable
 
+from train.importers.labels import Labelled
 from train.importers.privacy import mask
 from train.lint.findings import Findings
 from train.lint.items import Item, Read
@@ -56,6 +57,14 @@ def check(read: Read, findings: Findings) -> None:
         elif item.speaker and not _same(item.speaker, read.name):
             detail = f"it is by {item.speaker}"
             findings.add("wrong-character", read.name, item.place, item.text, detail)
+
+
+def spoils(name: str, answer: str, question: str = "") -> str:
+    """Why an answer would spoil training, as the lint has it; "" when nothing is wrong."""
+    item = Item("question", "", 0, 0, answer, Labelled(None, answer), question=question or "?")
+    findings = Findings()
+    _words(name, item, findings)
+    return next((rule for rule, count in findings.counts.items() if count), "")
 
 
 def _same(speaker: str, name: str) -> bool:
