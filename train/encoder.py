@@ -8,6 +8,7 @@ is what retrieval asks of it. Loaded by FlagEmbedding like any BGE.
 """
 
 import dataclasses
+import functools
 import json
 import random
 import re
@@ -16,15 +17,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from rolecraft.characters import read_shelf
 from rolecraft.characters.model import Character
 from rolecraft.knowledge.passages import Source, answer_passage, passages_of
 from train.cast import CHARACTERS
 from train.config import StageConfig
-from train.imagine import Imagination, material
+from train.imagine import MATERIAL, Imagination, material
 from train.tokenizer import LEVEL_1
 
 MAX_LENGTH = 128
+_BEFORE = (
+    "那",
+    "对了，",
+    "哎，",
+    "问一下，",
+    "我想知道，",
+    "话说",
+    "欸，",
+    "说真的，",
+    "嗯，",
+    "好奇问问，",
+)
+_BEHIND = ("", "呀？", "呢？", "啊？", "嘛？", "来着？", "，说说呗。", "？？", "，告诉我吧。")
 _SENTENCE = re.compile(r"[^。！？；：]{6,40}")
 
 
@@ -42,6 +58,7 @@ class Config(StageConfig):
     learning_rate: float = 6e-4
     temperature: float = 0.05
     imagined_share: float = 0.35
+    passage_chars: int = 80  # scenes are learnt by their beginnings, in half the time
     threads: int = 1
     characters: str = str(CHARACTERS)
     save_steps: int = 100
@@ -77,7 +94,8 @@ class Groups:
         person, voice = self.imagination.person()
         known = [field for field in person.profile if field in material("questions")]
         fields = self.rng.sample(known, min(14, len(known)))
-        questions = [self._wording(field, person.name["zh"]) for field in fields]
+        name = person.name["zh"]
+        questions = [self._typed(self._wording(field, name)) for field in fields]
         passages = [f"{s.text}" for s in passages_of(person)]
         origins = [s.origin for s in passages_of(person)]
         for place, group in enumerate(self.rng.sample(material("small_talk"), 4)):
@@ -96,11 +114,14 @@ class Groups:
         sources = list(self.sources[character.id])
         self.rng.shuffle(sources)
         asked = [q for q in character.questions_of("train") if q.source]
-        pairs = [(q.question, q.source or "") for q in self.rng.sample(asked, min(7, len(asked)))]
+        pairs = [(q.question, q.source or "") for q in self.rng.sample(asked, min(6, len(asked)))]
         fields = [f for f in character.profile if f in material("questions")]
         name = character.name["zh"]
-        pairs += [(self._wording(f, name), f"profile.{f}") for f in self.rng.sample(fields, 6)]
-        pairs += [(self._cloze(s), s.origin) for s in sources if s.field.startswith("script.")][:6]
+        pairs += [(self._wording(f, name), f"profile.{f}") for f in self.rng.sample(fields, 5)]
+        ways = [(way, origin) for origin, some in asked_of(character.id).items() for way in some]
+        pairs += self.rng.sample(ways, min(9, len(ways)))
+        pairs += [(self._cloze(s), s.origin) for s in sources if s.field.startswith("script.")][:3]
+        pairs = [(self._typed(question), origin) for question, origin in pairs]
         own = {q.question for q in asked}
         # The very question must not be found by its own copy: that would teach nothing.
         dropped = {
@@ -116,6 +137,17 @@ class Groups:
 
     def _wording(self, field: str, name: str) -> str:
         return str(self.rng.choice(material("questions")[field]["train"])).replace("{name}", name)
+
+    def _typed(self, question: str) -> str:
+        """A question as it comes from a phone: words before and behind it, a sign left out."""
+        if self.rng.random() < 0.3:
+            question = self.rng.choice(_BEFORE) + question
+        if self.rng.random() < 0.2:
+            question = question.rstrip("？。！") + self.rng.choice(_BEHIND)
+        if self.rng.random() < 0.35 and len(question) > 6:
+            place = self.rng.randrange(len(question))
+            question = question[:place] + question[place + 1 :]
+        return question
 
     def _cloze(self, source: Source) -> str:
         """What a visitor may remember of a scene: a piece of a sentence, some of it forgotten."""
@@ -152,9 +184,16 @@ class Groups:
         return Group(
             tuple(questions[n] for n in kept),
             tuple(targets[n] for n in kept),
-            tuple(passages[n] for n in chosen),
+            tuple(passages[n][: self.config.passage_chars] for n in chosen),
             tuple(origins[n] for n in chosen),
         )
+
+
+@functools.cache
+def asked_of(character: str) -> dict[str, list[str]]:
+    """Ways of asking after each field and scene of a shipped character; none for others."""
+    path = MATERIAL / "asked" / f"{character}.yaml"
+    return dict(yaml.safe_load(path.read_text("utf-8"))) if path.exists() else {}
 
 
 def build_tokenizer(folder: Path) -> Any:
