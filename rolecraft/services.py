@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from rolecraft import __version__
 from rolecraft.admission import Doorkeeper, Rates
 from rolecraft.characters import Shelf, read_shelf
 from rolecraft.chat import Answering
@@ -22,6 +23,8 @@ from rolecraft.knowledge.chroma import open_chroma
 from rolecraft.knowledge.encoder import Encoder, load_encoder
 from rolecraft.knowledge.index import Index
 from rolecraft.knowledge.vectors import VectorStore
+from rolecraft.ratings.desk import Desk
+from rolecraft.ratings.desk import Desk
 from rolecraft.settings import Settings
 from rolecraft.store.conversations import Conversations
 from rolecraft.store.database import Database
@@ -108,6 +111,7 @@ class Services:
     doorkeeper: Doorkeeper
     folder: DataFolder
     database: Database
+    desk: Desk
     running: Running = field(default_factory=Running)
 
     def close(self) -> None:
@@ -192,6 +196,7 @@ def open_services(
             doorkeeper=Doorkeeper(Rates(settings.rate_per_minute, settings.rate_per_hour)),
             folder=folder,
             database=database,
+            desk=Desk.open(database, folder, __version__),
         )
         undo.pop_all()
         return services
