@@ -24,7 +24,6 @@ from rolecraft.knowledge.encoder import Encoder, load_encoder
 from rolecraft.knowledge.index import Index
 from rolecraft.knowledge.vectors import VectorStore
 from rolecraft.ratings.desk import Desk
-from rolecraft.ratings.desk import Desk
 from rolecraft.settings import Settings
 from rolecraft.store.conversations import Conversations
 from rolecraft.store.database import Database
