@@ -202,11 +202,11 @@ def _new(character: Character, settled: Sequence[Settled], made: Made) -> Iterat
 def _fault(character: Character, kind: str, key: str | None, question: str, answer: str) -> str:
     if dangling(question):
         return "question that does not name what it asks about"
-    if kind not in ("small_talk",) and not question.endswith(("？", "?")):
+    if kind != "small_talk" and not question.endswith(("？", "?")):
         return "question without a question mark"
-    if kind == "profile" and key in ATOMIC_FIELDS:
-        if bare(character.profile[key]) not in bare(answer):
-            return "answer that does not tell the fact it is about"
+    atomic = kind == "profile" and key in ATOMIC_FIELDS
+    if atomic and bare(character.profile[str(key)]) not in bare(answer):
+        return "answer that does not tell the fact it is about"
     return fault_of_answer(character.name["zh"], answer, question)
 
 
