@@ -8,7 +8,6 @@ is what retrieval asks of it. Loaded by FlagEmbedding like any BGE.
 """
 
 import dataclasses
-import functools
 import json
 import random
 import re
@@ -17,14 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from rolecraft.characters import read_shelf
 from rolecraft.characters.model import Character
 from rolecraft.knowledge.passages import Source, answer_passage, passages_of
 from train.cast import CHARACTERS
 from train.config import StageConfig
-from train.imagine import MATERIAL, Imagination, material
+from train.imagine import Imagination, asked_of, material
 from train.tokenizer import LEVEL_1
 
 MAX_LENGTH = 128
@@ -187,13 +184,6 @@ class Groups:
             tuple(passages[n][: self.config.passage_chars] for n in chosen),
             tuple(origins[n] for n in chosen),
         )
-
-
-@functools.cache
-def asked_of(character: str) -> dict[str, list[str]]:
-    """Ways of asking after each field and scene of a shipped character; none for others."""
-    path = MATERIAL / "asked" / f"{character}.yaml"
-    return dict(yaml.safe_load(path.read_text("utf-8"))) if path.exists() else {}
 
 
 def build_tokenizer(folder: Path) -> Any:

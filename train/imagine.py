@@ -56,6 +56,13 @@ def material(name: str) -> Any:
     return yaml.safe_load((MATERIAL / f"{name}.yaml").read_text("utf-8"))
 
 
+@functools.cache
+def asked_of(character: str) -> dict[str, list[str]]:
+    """Ways of asking after each field and scene of a shipped character; none for others."""
+    path = MATERIAL / "asked" / f"{character}.yaml"
+    return dict(yaml.safe_load(path.read_text("utf-8"))) if path.exists() else {}
+
+
 def kept(values: Sequence[Any], heldout: bool) -> list[Any]:
     """Nine tenths of a pool for training, or the held-out tenth."""
     return [value for place, value in enumerate(values) if (place % 10 == 9) == heldout]
@@ -151,7 +158,11 @@ class Imagination:
         field = field or self.rng.choice(
             [f for f in character.profile if f in banks[0] and f in banks[1]]
         )
-        question = self.rng.choice(banks[0][field]["heldout" if self.heldout else "train"])
+        own = asked_of(character.id).get(f"profile.{field}")
+        if own and self.rng.random() < 0.5:
+            question = self.rng.choice(own)
+        else:
+            question = self.rng.choice(banks[0][field]["heldout" if self.heldout else "train"])
         value = character.profile[field]
         answer = self._reply(banks[1][field], voice)
         reply = answer["text"].replace("{value}", value.rstrip("。"))
