@@ -149,7 +149,7 @@ class Groups:
     def _cloze(self, source: Source) -> str:
         """What a visitor may remember of a scene: a piece of a sentence, some of it forgotten."""
         sentences = _SENTENCE.findall(source.text) or [source.text[:30]]
-        sentence = self.rng.choice(sentences)
+        sentence: str = self.rng.choice(sentences)
         start = self.rng.randint(0, max(0, len(sentence) - 8))
         words = sentence[start : start + self.rng.randint(6, 14)]
         return (
@@ -171,7 +171,7 @@ class Groups:
         self.rng.shuffle(places)
         places.sort(key=lambda place: origins[place] not in wanted)
         seen: dict[str, int] = {}
-        chosen = []
+        chosen: list[int] = []
         for place in places:
             count = seen.get(origins[place], 0)
             if count < 1 and len(chosen) < max(self.config.candidates, len(wanted)):
