@@ -65,7 +65,16 @@ class TrainingError(RoleCraftError):
 
 
 class RatingRefused(RoleCraftError):
-    """A rating that cannot be counted: not theirs, not shown, not ended, too late, out of range."""
+    """A rating that cannot be counted: not theirs, not shown, not ended, too late, out of range.
+
+    `reason` names it for a page that says it in another language; `form` is the rater's form that
+    stands in the way, where there is one.
+    """
+
+    def __init__(self, said: str, reason: str = "", form: str = "") -> None:
+        super().__init__(said)
+        self.reason = reason
+        self.form = form
 
 
 class RatingNotSaved(StoreUnavailable):

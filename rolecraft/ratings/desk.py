@@ -142,7 +142,9 @@ class Desk:
         study_id, values = self.studies.plan(name)
         plan = Plan.read(values)
         if plan.invited and self.raters.get(visit.rater).kind == "anon":
-            raise RatingRefused(f"The study {name!r} is for invited raters. Use your own link.")
+            raise RatingRefused(
+                f"The study {name!r} is for invited raters. Use your own link.", "invited"
+            )
         facts = self.studies.facts(study_id, visit.rater)
         items = _items(facts, visit.locale)
         held = {item.id for item in facts.items}
@@ -207,7 +209,7 @@ class Desk:
                 arm = Arm(one.reply.identity.engine, conditions)
                 last = self.generations.record(turn, arm, one.reply)
         if not talk.turns or talk.turns[-1].reply is None:
-            raise RatingRefused("There is no reply to rate yet. Say something first.")
+            raise RatingRefused("There is no reply to rate yet. Say something first.", "no_reply")
         order = study.form_order(visit.rater, CRITERIA)
         offer = Offer(turn, (last,), "chat", scope, order, self._rubric(visit))
         return self._sheet(self.ratings.open(visit.rater, visit.session, offer, random.Random(0)))

@@ -88,7 +88,7 @@ def event_id(given: object) -> str:
 
 
 def _no_id(given: object) -> str:
-    raise RatingRefused(f"The rating's id {_short(given)} is no UUID. Reload the page.")
+    raise RatingRefused(f"The rating's id {_short(given)} is no UUID. Reload the page.", "bad_id")
 
 
 def checked(
@@ -104,13 +104,18 @@ def checked(
     scores: dict[tuple[Side, str], int | None] = {}
     for score in submission.scores:
         if score.side not in sides:
-            raise RatingRefused(f"The reply {_short(score.side)} was not shown in this form.")
+            raise RatingRefused(
+                f"The reply {_short(score.side)} was not shown in this form.", "not_shown"
+            )
         if score.criterion not in asked:
             raise RatingRefused(
-                f"{_short(score.criterion)} is not asked here. Asked: {', '.join(asked) or 'none'}."
+                f"{_short(score.criterion)} is not asked here. Asked: {', '.join(asked) or 'none'}.",
+                "not_asked",
             )
         if (score.side, score.criterion) in scores:
-            raise RatingRefused(f"{score.criterion} of the {score.side} reply is given twice.")
+            raise RatingRefused(
+                f"{score.criterion} of the {score.side} reply is given twice.", "twice"
+            )
         scores[score.side, score.criterion] = _value(score)
     _complete(preference, scores, asked, sides)
     return preference, scores
@@ -119,10 +124,13 @@ def checked(
 def comment_of(given: object) -> str:
     """The comment, when it can be kept."""
     if not isinstance(given, str) or re.search("[\0\ud800-\udfff]", given):
-        raise RatingRefused("The comment holds characters that cannot be kept. Remove them.")
+        raise RatingRefused(
+            "The comment holds characters that cannot be kept. Remove them.", "bad_comment"
+        )
     if len(given) > COMMENT_LENGTH:
         raise RatingRefused(
-            f"The comment has {len(given)} characters; at most {COMMENT_LENGTH} are possible."
+            f"The comment has {len(given)} characters; at most {COMMENT_LENGTH} are possible.",
+            "long_comment",
         )
     return given.strip()
 
@@ -131,11 +139,13 @@ def _preference(given: object, form: Form) -> Preference | None:
     if given is None:
         return None
     if form.right is None or PREFERENCE not in form.order:
-        raise RatingRefused("No preference is asked here: this form shows one reply.")
+        raise RatingRefused("No preference is asked here: this form shows one reply.", "not_asked")
     for known in PREFERENCES:
         if given == known and isinstance(given, str):
             return known
-    raise RatingRefused(f"The vote {_short(given)} is none of {', '.join(PREFERENCES)}.")
+    raise RatingRefused(
+        f"The vote {_short(given)} is none of {', '.join(PREFERENCES)}.", "bad_value"
+    )
 
 
 def _value(score: Score) -> int | None:
@@ -145,7 +155,8 @@ def _value(score: Score) -> int | None:
     if type(value) is not int or not 1 <= value <= 5:
         raise RatingRefused(
             f"{score.criterion} is {_short(value)}. Choose a whole number from 1 to 5, or "
-            "“not applicable”."
+            "“not applicable”.",
+            "bad_value",
         )
     return value
 
@@ -158,9 +169,11 @@ def _complete(
 ) -> None:
     missing = [f"{name} ({side})" for side in sides for name in asked if (side, name) not in scores]
     if scores and missing:
-        raise RatingRefused(f"Still open: {', '.join(missing)}. Give a value or “not applicable”.")
+        raise RatingRefused(
+            f"Still open: {', '.join(missing)}. Give a value or “not applicable”.", "incomplete"
+        )
     if not scores and preference is None:
-        raise RatingRefused("Nothing is rated yet. Choose a side or give the values.")
+        raise RatingRefused("Nothing is rated yet. Choose a side or give the values.", "incomplete")
 
 
 def _short(given: object) -> str:

@@ -92,7 +92,7 @@ def owned(session: Session, rater: str, form: object) -> PresentationRow:
     )
     row = session.scalar(query.with_for_update()) if _text(form) else None
     if row is None:
-        raise RatingRefused(NOT_YOURS)
+        raise RatingRefused(NOT_YOURS, "not_yours")
     return row
 
 
@@ -101,7 +101,7 @@ def found(session: Session, rater: str, form: object) -> Any:
     values = {"form": form, "rater": rater}
     row = session.connection().execute(_FORM, values).one_or_none() if _text(form) else None
     if row is None:
-        raise RatingRefused(NOT_YOURS)
+        raise RatingRefused(NOT_YOURS, "not_yours")
     return row
 
 
@@ -109,11 +109,17 @@ def admit(session: Session, rater: str) -> str:
     """The hash of the consent under which this rater may rate. Raises `RatingRefused`."""
     found = session.connection().execute(_RATER, {"rater": rater}).one_or_none()
     if found is None or found.status == "erased":
-        raise RatingRefused("You are not known here any more. Reload the page to begin anew.")
+        raise RatingRefused(
+            "You are not known here any more. Reload the page to begin anew.", "unknown"
+        )
     if found.status == "blocked":
-        raise RatingRefused("Ratings from this browser are not taken. Write to the study's team.")
+        raise RatingRefused(
+            "Ratings from this browser are not taken. Write to the study's team.", "blocked"
+        )
     if found.doc_sha256 is None:
-        raise RatingRefused("Your consent is missing. Read it and agree before the first rating.")
+        raise RatingRefused(
+            "Your consent is missing. Read it and agree before the first rating.", "consent"
+        )
     return cast(str, found.doc_sha256)
 
 
@@ -123,7 +129,7 @@ def stored(session: Session, given: Given) -> Receipt | None:
     if row is None:
         return None
     if (row.rater_id, row.presentation_id) != (given.rater, given.submission.form):
-        raise RatingRefused("This id belongs to another rating. Reload the page.")
+        raise RatingRefused("This id belongs to another rating. Reload the page.", "bad_id")
     return receipt(row, again=True)
 
 
@@ -156,7 +162,9 @@ class Writer:
         if given.kind == "submit" and row.state == "rated" and last and row.revealed_ms is None:
             if _same(session, last, row, content):
                 return receipt(last, again=True)
-            raise RatingRefused("You have rated this already. Change that rating instead.")
+            raise RatingRefused(
+                "You have rated this already. Change that rating instead.", "rated", row.id
+            )
         self._refuse(row, last, given.kind)
         event, flags = self._event(session, row, last, given, content, consent)
         connection = session.connection()
@@ -178,25 +186,31 @@ class Writer:
 
     def _refuse(self, row: Any, last: Any, kind: Kind) -> None:
         if last and last.kind == "withdraw":
-            raise RatingRefused("This rating was withdrawn and stays so.")
+            raise RatingRefused("This rating was withdrawn and stays so.", "withdrawn")
         if kind == "withdraw":
             if row.state != "rated":
-                raise RatingRefused("There is no rating to withdraw here.")
+                raise RatingRefused("There is no rating to withdraw here.", "unrated")
             return
         if row.revealed_ms is not None:
-            raise RatingRefused("The names are out: this rating is final.")
+            raise RatingRefused("The names are out: this rating is final.", "final")
         if row.state == "void":
-            raise RatingRefused("A reply of this pair has failed: it cannot be rated. Try again.")
+            raise RatingRefused(
+                "A reply of this pair has failed: it cannot be rated. Try again.", "failed"
+            )
         if row.state == "skipped":
-            raise RatingRefused("You have passed this one over. Go on with the next.")
+            raise RatingRefused("You have passed this one over. Go on with the next.", "skipped")
         if row.state == "expired" or (row.state == "open" and self.now > row.expires_ms):
-            raise Expired("This form was open for too long. Ask for a new one and rate again.")
+            raise Expired(
+                "This form was open for too long. Ask for a new one and rate again.", "expired"
+            )
         if kind == "revise" and row.state != "rated":
-            raise RatingRefused("There is no rating to change here yet.")
+            raise RatingRefused("There is no rating to change here yet.", "unrated")
         if kind == "skip" and row.state == "rated":
-            raise RatingRefused("You have rated this already. Withdraw the rating instead.")
+            raise RatingRefused(
+                "You have rated this already. Withdraw the rating instead.", "rated", row.id
+            )
         if kind != "skip" and row.both_done_ms is None:
-            raise RatingRefused("Wait until every reply has ended, then rate.")
+            raise RatingRefused("Wait until every reply has ended, then rate.", "not_ended")
 
     def _event(
         self,

@@ -187,7 +187,9 @@ class Raters:
 def _known(session: Session, rater: str) -> RaterRow:
     row = session.get(RaterRow, rater)
     if row is None or row.status == "erased":
-        raise RatingRefused(f"There is no rater {rater!r}. Reload the page to begin as a new one.")
+        raise RatingRefused(
+            f"There is no rater {rater!r}. Reload the page to begin as a new one.", "unknown"
+        )
     return row
 
 

@@ -168,7 +168,9 @@ class Ratings:
     def skip(self, rater: str, submission: Submission, reason: str) -> Receipt:
         """Pass a form over, with a reason of `forms.SKIPS`."""
         if reason not in forms.SKIPS:
-            raise RatingRefused(f"The reason {reason!r} is none of {', '.join(forms.SKIPS)}.")
+            raise RatingRefused(
+                f"The reason {reason!r} is none of {', '.join(forms.SKIPS)}.", "bad_value"
+            )
         return self._save(rater, submission, "skip", reason)
 
     def withdraw(self, rater: str, submission: Submission) -> Receipt:
@@ -182,9 +184,9 @@ class Ratings:
             row = inbox.owned(session, rater, form)
             self._check_token(row, token)
             if row.mode in ("bank", "training"):
-                raise RatingRefused("The names are told when the study is over.")
+                raise RatingRefused("The names are told when the study is over.", "no_names")
             if row.state != "rated":
-                raise RatingRefused("The names are told after the rating.")
+                raise RatingRefused("The names are told after the rating.", "no_names_yet")
             if row.revealed_ms is None:
                 row.revealed_ms = self._clock()
             names = {"left": _name(session, row.left_gen)}
@@ -242,19 +244,25 @@ class Ratings:
     def _check_token(self, row: Any, token: object) -> None:
         given = token if isinstance(token, str) else ""
         if not hmac.compare_digest(chain.digest(given), row.token_sha256):
-            raise RatingRefused(inbox.NOT_YOURS)
+            raise RatingRefused(inbox.NOT_YOURS, "not_yours")
 
     def _refuse_failed(self, session: Session, sides: Sequence[str]) -> None:
         query = select(GenerationRow.finish).where(GenerationRow.id.in_(sides))
         finishes = session.scalars(query).all()
         if len(finishes) != len(sides):
-            raise RatingRefused("A reply of this pair does not exist. Reload the page.")
+            raise RatingRefused(
+                "A reply of this pair does not exist. Reload the page.", "not_shown"
+            )
         if any(finish in FAILED for finish in finishes):
-            raise RatingRefused("A reply of this pair has failed and cannot be rated. Try again.")
+            raise RatingRefused(
+                "A reply of this pair has failed and cannot be rated. Try again.", "failed"
+            )
 
     def _again(self, session: Session, held: PresentationRow) -> Form:
         if held.state != "open":
-            raise RatingRefused("You have seen this pair already. Go on with the next one.")
+            raise RatingRefused(
+                "You have seen this pair already. Go on with the next one.", "seen", held.id
+            )
         return self._form(held)
 
     def _form(self, row: Any) -> Form:
