@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,12 @@ def register(results: Any) -> None:
     data = results.add_parser("data", help=text, description=text)
     data.set_defaults(command=_data)
     data.add_argument("--out", type=Path, metavar="DIR", help="save the pictures there")
-    data.add_argument("--docs", type=Path, metavar="DIR", help="write DIR/cast.md and its images")
+    data.add_argument(
+        "--docs",
+        type=Path,
+        metavar="DIR",
+        help="write DIR/cast.md, its images and the page's counted.json",
+    )
     data.add_argument(
         "--check", action="store_true", help="write nothing: say what is stale in DIR"
     )
@@ -25,14 +31,19 @@ def register(results: Any) -> None:
 
 def _data(args: argparse.Namespace, settings: Settings) -> int:
     from rolecraft.characters import read_shelf
-    from rolecraft.evaluation import cast_page, pictures
+    from rolecraft.evaluation import cast_page, counted, pictures
+    from rolecraft.ui.texts import LANGUAGES, trait_name
 
     results = cast_page.read_results(read_shelf(settings.characters))
     if args.check:
-        return _check(cast_page.stale(results, args.docs or Path("docs")), args.json)
+        stale = cast_page.stale(results, args.docs or Path("docs"))
+        stale += counted.stale(results.shelf, results.dataset, results.style)
+        return _check(stale, args.json)
     notes: list[str] = []
     if args.docs:
         notes += cast_page.write_docs(results, args.docs)
+        names = {one: partial(trait_name, language=one) for one in LANGUAGES}
+        notes += counted.save(results.shelf, results.dataset, results.style, names)
     if args.out:
         pictures.save_pages(results.pictures, args.out)
         notes += pictures.save_images(results.pictures, args.out)

@@ -8,13 +8,14 @@ import io
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rolecraft.emotions import BY_ZH
 from rolecraft.evaluation.fonts import chinese_font, single_face
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+    from wordcloud import WordCloud
 
 CLOUD_SIZE = (1200, 640)
 _INK = "#1f2933"
@@ -30,6 +31,16 @@ _WORDS = {
     "speaker": {"zh": "说话的人", "en": "who spoke"},
     "guess": {"zh": "被认成", "en": "who was named"},
 }
+
+
+class Place(NamedTuple):
+    """A word of a cloud: its size, where its line begins, and how wide it is, in pixels."""
+
+    word: str
+    size: int
+    x: int
+    y: int  # of the baseline
+    width: int
 
 
 def emotion_figure(counts: Mapping[str, int], language: str = "en") -> "go.Figure":
@@ -154,26 +165,50 @@ def trait_cloud(traits: Mapping[str, int], font: Path | None = None) -> bytes:
 
     Without `font`, one with simplified Chinese is looked for; `ResultsError` when there is none.
     """
+    picture = _cloud(traits, CLOUD_SIZE, 110, font).to_image()
+    written = io.BytesIO()
+    picture.save(written, "PNG")
+    return written.getvalue()
+
+
+def cloud_places(
+    traits: Mapping[str, int], size: tuple[int, int], largest: int, font: Path | None = None
+) -> list[Place]:
+    """Where the same cloud has its words, for a page that draws them with fonts of its own."""
+    from PIL import ImageFont
+
+    face = font or chinese_font()
+    places = []
+    for (word, _), points, (y, x), _, _ in _cloud(traits, size, largest, face).layout_:
+        letters = ImageFont.truetype(str(face), points)
+        left, top, right, _ = letters.getbbox(word)
+        places.append(
+            # the layout knows where the ink begins, a page where the line stands
+            Place(word, points, round(x - left), round(y + letters.getmetrics()[0] - top),
+                  round(right - left))
+        )  # fmt: skip
+    return places
+
+
+def _cloud(
+    traits: Mapping[str, int], size: tuple[int, int], largest: int, font: Path | None
+) -> "WordCloud":
     from wordcloud import WordCloud
 
     with tempfile.TemporaryDirectory(prefix="rolecraft-") as folder:
         face = single_face(font or chinese_font(), Path(folder))
-        cloud = WordCloud(
+        return WordCloud(
             font_path=str(face),
-            width=CLOUD_SIZE[0],
-            height=CLOUD_SIZE[1],
+            width=size[0],
+            height=size[1],
             background_color="white",
             color_func=_cloud_colour,
             prefer_horizontal=1.0,
             relative_scaling=0.6,
-            max_font_size=110,
+            max_font_size=largest,
             margin=8,
             random_state=28,
         ).generate_from_frequencies(dict(traits))
-        picture = cloud.to_image()
-    written = io.BytesIO()
-    picture.save(written, "PNG")
-    return written.getvalue()
 
 
 def _cloud_colour(word: str, **_: Any) -> str:
