@@ -18,10 +18,15 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Document:
-    """Token ids and, for each, whether predicting it is learnt (same length)."""
+    """Token ids and, for each, whether predicting it is learnt (same length).
+
+    The first `prefix` ids are the persona, which other documents may begin with too; nothing of it
+    and of the id behind it is learnt.
+    """
 
     ids: NDArray[np.int32]
     learnt: NDArray[np.bool_]
+    prefix: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -56,7 +61,9 @@ class ChatFormat:
             after_reply = spoken
         ids.append(self.eos)
         learnt.append(learn_all or after_reply)
-        return Document(np.array(ids, np.int32), np.array(learnt, bool))
+        told = messages[0].role == "system" and len(messages) > 1 and not learn_all
+        prefix = 3 + len(self.line) + len(self.pieces.encode(messages[0].content)) if told else 0
+        return Document(np.array(ids, np.int32), np.array(learnt, bool), prefix)
 
     def text(self, text: str) -> Document:
         """Ids of a plain text, all learnt."""
@@ -71,6 +78,11 @@ class Rows:
     input_ids: NDArray[np.int64]
     labels: NDArray[np.int64]
     position_ids: NDArray[np.int64]
+
+    @property
+    def mask(self) -> NDArray[np.bool_] | None:
+        """Who sees whom, where the positions alone do not say it."""
+        return None
 
 
 def pack(
@@ -90,10 +102,11 @@ def pack(
             waiting.append(document)
         if not waiting:
             return
-        yield _row(waiting, length, rng)
+        yield packed_row(waiting, length, rng)
 
 
-def _row(waiting: list[Document], length: int, rng: random.Random) -> Rows:
+def packed_row(waiting: list[Document], length: int, rng: random.Random) -> Rows:
+    """The next row out of `waiting`, whose documents leave it."""
     ids = np.zeros(length, np.int64)
     labels = np.full(length, IGNORED, np.int64)
     positions = np.zeros(length, np.int64)

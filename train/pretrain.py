@@ -174,17 +174,23 @@ class Gradients:
 
 
 def summed_loss(model: Any, rows: Rows) -> Any:
-    """Cross entropy summed over learnt tokens; the head runs on those alone."""
+    """Cross entropy summed over learnt tokens; the head runs on those alone.
+
+    Positions that restart keep packed samples apart; rows that share personas bring a mask.
+    """
     import torch
 
-    labels = torch.from_numpy(rows.labels)
+    device = model.lm_head.weight.device
+    labels = torch.from_numpy(rows.labels).to(device)
     keep = labels != IGNORED
+    mask = None if rows.mask is None else torch.from_numpy(rows.mask).to(device)
     hidden = model.model(
-        input_ids=torch.from_numpy(rows.input_ids),
-        position_ids=torch.from_numpy(rows.position_ids),
+        input_ids=torch.from_numpy(rows.input_ids).to(device),
+        position_ids=torch.from_numpy(rows.position_ids).to(device),
+        attention_mask=mask,
         use_cache=False,
     ).last_hidden_state
-    logits = model.lm_head(hidden[keep])
+    logits = model.lm_head(hidden[keep]).float()
     return torch.nn.functional.cross_entropy(logits, labels[keep], reduction="sum")
 
 
@@ -247,8 +253,9 @@ def join_rows(rows: Iterator[Rows], count: int) -> Rows:
     import numpy as np
 
     taken = list(itertools.islice(rows, count))
-    return Rows(
-        *(np.concatenate([getattr(r, f.name) for r in taken]) for f in dataclasses.fields(Rows))
+    kind = type(taken[0])
+    return kind(
+        *(np.concatenate([getattr(r, f.name) for r in taken]) for f in dataclasses.fields(kind))
     )
 
 
