@@ -109,7 +109,7 @@ def checked(
             )
         if score.criterion not in asked:
             raise RatingRefused(
-                f"{_short(score.criterion)} is not asked here. Asked: {', '.join(asked) or 'none'}.",
+                f"{_short(score.criterion)} is not asked here. Asked: {', '.join(asked) or '–'}.",
                 "not_asked",
             )
         if (score.side, score.criterion) in scores:
