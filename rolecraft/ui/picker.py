@@ -25,7 +25,7 @@ def picker(shelf: Shelf, faces: Mapping[str, Face], language: Language) -> str:
     return (
         '<section class="picker" aria-labelledby="picker-title">'
         f'<header class="hero"><h1 id="picker-title">{word(language, "headline")}</h1>'
-        f"<p>{word(language, 'lead')} {word(language, 'machine_note')}</p>"
+        f"<p>{word(language, 'lead')}{word(language, 'machine_note')}</p>"
         f"{_search(language)}</header>"
         f"{_filters(shelf, language)}"
         f'<ul class="cards">{cards}</ul>'

@@ -166,7 +166,7 @@ EN = {
     "headline": "Who would you like to talk with today?",
     "lead": (
         "They are ordinary people, with families to look after, tempers, and things they do not "
-        "say aloud. Choose one and sit down for a talk."
+        "say aloud. Choose one and sit down for a talk. "
     ),
     "search": "Search name, job, city, character…",
     "age": "Age",
@@ -225,7 +225,7 @@ EN = {
     "emotion": "Ask for an emotion",
     "emotion_free": "Leave it to the character",
     "passages_on": "Look into the character's notes before answering",
-    "machine_note": "A machine plays the characters, not a person.",
+    "machine_note": "A machine plays the characters, not a person. ",
     "mini_note": (
         "This one is the small model that ships with RoleCraft, a sample of the real one: quick, "
         "speaks only Chinese, knows little, and is often wrong or off the point."

@@ -176,6 +176,15 @@ def test_a_refused_message_stays_in_the_box(visit: Visit) -> None:
     assert len(page.input_value("#rc-composer textarea")) == 100_000
     assert "100000 / 2000" in page.inner_text("#rc-composer .left")
     assert bubbles(page) == []
+    say(page, "在吗？")
+    page.click("#rc-log [data-act=edit]")
+    page.fill(".editor textarea", "长" * 3000)
+    page.click(".editor [type=submit]")
+    page.wait_for_selector("text=这条消息有 3000 个字")
+    page.wait_for_selector(".editor textarea")
+    assert page.input_value(".editor textarea") == "长" * 3000
+    page.keyboard.press("Escape")
+    assert bubbles(page)[0] == "在吗？"
 
 
 def test_why(visit: Visit) -> None:

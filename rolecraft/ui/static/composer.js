@@ -40,6 +40,7 @@
       if (state === "idle") sending = null;
       rolecraft.busy = state === "busy";
       if (state === "idle") rolecraft.left?.();
+      dispatchEvent(new CustomEvent("rc-answered", { detail: { taken } }));
       show();
     }
 

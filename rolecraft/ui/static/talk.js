@@ -57,11 +57,27 @@
       following = true;
       trigger("make", { ...sent, settings: rolecraft.settings() });
     };
+    let edited = null; // the edit that was sent and is not known to be taken
+    function change(id, text) {
+      edited = { id, text };
+      make({ do: "edit", id, text });
+    }
+    function giveBack() { // an edit that was refused must not be written twice
+      const { id, text } = edited || {};
+      edited = null;
+      const article = element.querySelector(`.mine[data-id="${id}"]`);
+      if (article) edit(article, change, text);
+    }
+    addEventListener("rc-answered", (event) => {
+      if (event.detail.taken) edited = null;
+      else if (edited) setTimeout(giveBack, 150); // after the log was drawn
+    });
+    addEventListener("rc-refused", () => edited && setTimeout(giveBack, 150));
     rolecraft.acts(element, {
       say: (button) => rolecraft.send(button.dataset.text),
       greet: () => trigger("act", { do: "greet" }),
       again: (button) => make({ do: "again", id: idOf(button) }),
-      edit: (button) => edit(button.closest("article"), (id, text) => make({ do: "edit", id, text })),
+      edit: (button) => edit(button.closest("article"), change),
       why(button) {
         rolecraft.returnTo = button;
         trigger("act", { do: "why", id: idOf(button) });
@@ -77,7 +93,7 @@
   };
 
   // Turns a bubble into a box; `done(id, text)` is called with what was written.
-  function edit(article, done) {
+  function edit(article, done, text) {
     if (rolecraft.busy || article.querySelector(".editor")) return;
     const bubble = article.querySelector(".bubble");
     const form = document.createElement("form");
@@ -86,7 +102,7 @@
       '</button><button type="submit" class="primary"></button></div>';
     const [area, note] = [form.querySelector("textarea"), form.querySelector("p")];
     const [cancel, save] = form.querySelectorAll("button");
-    area.value = bubble.textContent;
+    area.value = text ?? bubble.textContent;
     area.dir = "auto";
     area.setAttribute("aria-label", rolecraft.say("edit_save"));
     note.textContent = rolecraft.say("edit_note");
