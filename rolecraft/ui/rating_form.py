@@ -106,7 +106,10 @@ def keys(language: Language) -> str:
         f"<li>{word(language, f'rate_keys_{name}')}</li>"
         for name in ("score", "tab", "vote", "save")
     )
-    return f'<details class="fold keys"><summary>{word(language, "rate_keys")}</summary><ul>{rows}</ul></details>'
+    return (
+        f'<details class="fold keys"><summary>{word(language, "rate_keys")}</summary>'
+        f"<ul>{rows}</ul></details>"
+    )
 
 
 def _turns(
@@ -168,15 +171,15 @@ def _side(
     side: str, name: str, about: Mapping[str, Any], said: Given, language: Language, *, pair: bool
 ) -> str:
     label = say(language, f"rate_reply_{'a' if side == 'left' else 'b'}") + " · " if pair else ""
-    given = said.values.get((side, name), 0) if (side, name) in said.values else 0
+    was_given, given = (side, name) in said.values, said.values.get((side, name))
     points = []
     for value, text in [*zip(_POINTS, about["anchors"], strict=True), (None, None)]:
-        meaning = text or say(language, "rate_na")
+        sign, meaning = str(value or "N"), text or say(language, "rate_na")
         points.append(
             f'<label class="point"><input type="radio" name="{side}.{name}" '
-            f'value="{value or NA}" aria-label="{escape(f"{value or 'N'} {meaning}")}"'
-            f"{' checked' if given == value and (side, name) in said.values else ''}>"
-            f"<b>{value or 'N'}</b>{'' if pair else f'<span>{escape(meaning)}</span>'}</label>"
+            f'value="{value or NA}" aria-label="{escape(f"{sign} {meaning}")}"'
+            f"{' checked' if was_given and given == value else ''}>"
+            f"<b>{sign}</b>{'' if pair else f'<span>{escape(meaning)}</span>'}</label>"
         )
     return (
         f'<div class="side {side}" role="radiogroup" data-side="{side}" data-criterion="{name}" '
