@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from rolecraft.characters import read_shelf
-from rolecraft.characters.model import Character, Dialogue
+from rolecraft.characters.model import Character, Dialogue, Question
 from rolecraft.conversation import Message, Passage
 from rolecraft.knowledge.passages import Source, passages_of
 from train.imagine import Answered, Imagination, talk
@@ -79,7 +79,10 @@ class Cast:
 
     def question(self, character: Character) -> Answered:
         """A written question of the train split, with the passages retrieval would bring."""
-        one = self.rng.choice(character.questions_of("train"))
+        return self.asked(character, self.rng.choice(character.questions_of("train")))
+
+    def asked(self, character: Character, one: Question) -> Answered:
+        """This question with the passages retrieval would bring."""
         wanted = one.source or f"question.{one.id}"
         right = [source for source in self.sources[character.id] if source.field == wanted]
         # A scene is cut in pieces; retrieval brings the one or two nearest.

@@ -18,7 +18,7 @@ from rolecraft.characters import read_shelf
 from rolecraft.characters.model import AGE_GROUPS, Character, Style
 from rolecraft.conversation import Budget, Conversation, Identity, Message, Passage, Reply, Sampling
 from rolecraft.knowledge.passages import answer_passage, passages_of, profile_passage
-from rolecraft.prompts import render
+from rolecraft.prompts import render, spoken
 
 MATERIAL = Path(__file__).parent / "material"
 CHARACTERS = Path(__file__).parent.parent / "characters"
@@ -217,7 +217,10 @@ class Imagination:
 
 
 def talk(
-    character: Character, exchanges: Sequence[Answered], greeting: str = ""
+    character: Character,
+    exchanges: Sequence[Answered],
+    greeting: str = "",
+    budget: Budget = MINI_BUDGET,
 ) -> tuple[Message, ...]:
     """The whole conversation as the chat renders it, the last reply included."""
     conversation = Conversation(character.id, greeting)
@@ -226,8 +229,8 @@ def talk(
         if place < len(exchanges) - 1:
             conversation = conversation.answer(as_reply(exchange))
     last = exchanges[-1]
-    prompt = render(character, last.passages, conversation, MINI_BUDGET)
-    return (*prompt, Message("assistant", f"（{last.emotion}）{last.reply}"))
+    prompt = render(character, last.passages, conversation, budget)
+    return (*prompt, Message("assistant", spoken(as_reply(last), budget.emotions)))
 
 
 def as_reply(exchange: Answered) -> Reply:
