@@ -5,14 +5,14 @@ Knows no page and no model. Refusals are in both languages, because they are sho
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from rolecraft.conversation import Identity, Reply, Sampling
+from rolecraft.conversation import Conversation, Identity, Reply, Sampling
 from rolecraft.errors import InputRefused
 
 CARE_ENGINE = "care"  # the engine's name in replies that no model made
@@ -83,6 +83,13 @@ def care(language: Literal["zh", "en"]) -> Reply:
         total_ms=0.0,
         finish="stop",
     )
+
+
+def without_care(told: Conversation) -> Conversation:
+    """The conversation as a model may see it: help lines are not the character's own words."""
+    *before, last = told.turns
+    kept = (t for t in before if not (t.reply and t.reply.identity.engine == CARE_ENGINE))
+    return replace(told, turns=(*kept, last))
 
 
 def clean(text: str, limit: int) -> str:

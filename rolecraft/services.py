@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from rolecraft import __version__
 from rolecraft.admission import Doorkeeper, Rates
 from rolecraft.characters import Shelf, read_shelf
-from rolecraft.chat import Answering
 from rolecraft.conversation import Passage
 from rolecraft.engines.base import Engine, EngineCard
 from rolecraft.engines.catalog import CATALOGUE, Catalog
@@ -36,11 +36,17 @@ Makers = Mapping[str, Callable[[EngineCard], Engine]]
 ENCODERS = {"mini": "mini/encoder", "chatglm3": "BAAI/bge-large-zh-v1.5"}
 
 
+class Stoppable(Protocol):
+    """What can be stopped: one answer, or two at once."""
+
+    def cancel(self) -> None: ...
+
+
 class Running:
     """The answers in the making, by conversation, so that they can be stopped from outside."""
 
     def __init__(self) -> None:
-        self._answers: dict[str, Answering | None] = {}  # None: claimed, not begun
+        self._answers: dict[str, Stoppable | None] = {}  # None: claimed, not begun
         self._stopped: set[str] = set()  # claimed, and to be stopped as soon as it begins
         self._changed = threading.Condition()
 
@@ -52,7 +58,7 @@ class Running:
             self._answers[conversation] = None
             return True
 
-    def begin(self, conversation: str, answering: Answering) -> None:
+    def begin(self, conversation: str, answering: Stoppable) -> None:
         """The answer that the conversation was claimed for has begun."""
         with self._changed:
             self._answers[conversation] = answering

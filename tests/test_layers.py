@@ -30,9 +30,9 @@ ROWS = {
     "rolecraft.engines": 3,
     "rolecraft.admission": 4,
     "rolecraft.chat": 4,
-    "rolecraft.comparison": 4,
     "rolecraft.ratings": 4,
     "rolecraft.services": 5,
+    "rolecraft.comparison": 5,
     "rolecraft.evaluation": 5,
     "rolecraft.ratings.agreement": 5,
     "rolecraft.ratings.board": 5,
@@ -54,6 +54,7 @@ ROWS = {
 TOGETHER = (
     {"rolecraft.hosting", "rolecraft.cli", "rolecraft.__main__", "app"},
     {room for room in ROWS if room.startswith("rolecraft.ratings.")},
+    {"rolecraft.services", "rolecraft.comparison"},
 )
 HEAVY = (
     "torch", "transformers", "peft", "FlagEmbedding", "chromadb", "openai", "gradio",

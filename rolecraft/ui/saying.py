@@ -8,12 +8,11 @@ import logging
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from typing import Any
 
-from rolecraft.admission import CARE_ENGINE, care, clean, speaks_of_self_harm
+from rolecraft.admission import care, clean, speaks_of_self_harm, without_care
 from rolecraft.chat import Partial, Request, start
-from rolecraft.conversation import Conversation, Reply
+from rolecraft.conversation import Reply
 from rolecraft.errors import ConversationNotFound, InputRefused, RoleCraftError, StoreUnavailable
 from rolecraft.services import Services, without_sources
 from rolecraft.store.stored import StoredConversation, StoredMessage
@@ -208,20 +207,13 @@ class Saying:
             passages = without_sources(near)
         return Request(
             character=person,
-            conversation=_without_care(told),
+            conversation=without_care(told),
             engine=self._services.catalog.open(options.engine),
             budget=self._services.catalog.budget(options.engine),
             sampling=options.sampling,
             emotion=options.emotion,
             passages=passages,
         )
-
-
-def _without_care(told: Conversation) -> Conversation:
-    """The conversation as a model may see it: help lines are not the character's own words."""
-    *before, last = told.turns
-    kept = (t for t in before if not (t.reply and t.reply.identity.engine == CARE_ENGINE))
-    return replace(told, turns=(*kept, last))
 
 
 def _last_reply(path: Iterable[StoredMessage]) -> str | None:
