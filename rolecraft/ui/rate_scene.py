@@ -5,6 +5,7 @@ Pure: values of the desk go in, HTML comes out.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from rolecraft.ratings import rubric
 from rolecraft.ratings.desk import Lesson, Sheet
@@ -41,10 +42,10 @@ def notice(language: Language, title: str, text: str, *, retry: bool = False) ->
 
 def choose(names: Sequence[str], language: Language) -> str:
     """The open studies."""
+    addresses = {name: urlencode({"study": name, "lang": language}) for name in names}
     links = "".join(
-        f'<li><button type="button" class="line-button" data-act="study" '
-        f'data-study="{escape(name)}">{escape(name)}</button></li>'
-        for name in names
+        f'<li><a class="line-button" href="?{escape(address)}">{escape(name)}</a></li>'
+        for name, address in addresses.items()
     )
     body = f'<p class="lead">{word(language, "rate_choose")}</p><ul class="studies">{links}</ul>'
     return page(say(language, "rate_nav"), body, kind="quiet-page")

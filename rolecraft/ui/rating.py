@@ -69,7 +69,6 @@ class Rating:
         step = _Step(read_place(kept), caller, sent)
         steps: dict[str, Callable[[_Step], RateShown]] = {
             "next": lambda step: RateShown(view=self._view(step)),
-            "study": lambda step: RateShown(view=self._view(step)),
             "agree": self._agree,
             "submit": self._save,
             "revise": self._save,
@@ -104,7 +103,7 @@ class Rating:
     def _standing(self, step: _Step) -> str:
         language = step.language
         names = self._desk.studies.names()
-        asked = step.caller.study or str(step.sent.get("study") or "")
+        asked = step.caller.study
         if asked and asked not in names:
             said = say(language, "rate_no_such", name=asked)
             return scene.notice(language, "rate_none_title", said)
