@@ -25,6 +25,7 @@ CATALOGUE = Path(__file__).with_name("catalog.yaml")
 _ADAPTER_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _BASE_KEYS = {
     "folder", "hub", "dtype", "device", "quantization", "threads", "block", "cached_tokens",
+    "slots", "memory_gb",
 }  # fmt: skip
 _ENGINE_KEYS = {
     "kind", "base", "adapter", "model", "budget", "profile", "memory", "licence",
@@ -216,8 +217,8 @@ class Catalog:
         )
 
     def _worker(self, base: str) -> Any:
+        from rolecraft.engines.loading import LocalModel
         from rolecraft.engines.local import Worker
-        from rolecraft.engines.turns import LocalModel
 
         if base not in self._workers:
             facts = self._facts["bases"][base]

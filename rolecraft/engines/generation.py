@@ -6,10 +6,15 @@ Handed from the visitor's thread, which iterates it, to the engine's, which writ
 import queue
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from rolecraft.conversation import Finish, Identity, Sampling
 from rolecraft.errors import EngineFailed
+
+if TYPE_CHECKING:
+    from rolecraft.engines.voices import Voice
 
 PATIENCE_S = 120.0  # how long the engine's thread may be silent before it counts as broken
 
@@ -17,7 +22,8 @@ PATIENCE_S = 120.0  # how long the engine's thread may be silent before it count
 class LocalGeneration:
     """One request and its answer; pieces arrive on a queue from the engine's thread.
 
-    `silence` tells for how many seconds that thread has done nothing.
+    `silence` tells for how many seconds that thread has done nothing; `place` which place this
+    request has in the queue and for how many seconds, or None where nothing is known yet.
     """
 
     def __init__(
@@ -27,19 +33,25 @@ class LocalGeneration:
         opening: str,
         identity: Identity,
         silence: Callable[[], float],
+        voice: "Voice | None" = None,
+        place: "Callable[[LocalGeneration], tuple[int, float | None]] | None" = None,
     ) -> None:
         self.ids = ids
         self.sampling = sampling
-        self.adapter = identity.adapter
         self.opening = opening
         self.identity = identity
+        self.voice = voice
         self.prompt_tokens = len(ids)
+        self.cached_tokens = 0  # of the prompt, that had been read before
         self.reply_tokens = 0
+        self.logprobs: list[float] = []  # of each token in the model's own distribution
         self.finish: Finish = "stop"
         self.seed = sampling.seed if sampling.seed is not None else random.getrandbits(31)
         self.cancelled = threading.Event()
+        self.begun_at = 0.0
         self._silence = silence
-        self._pieces: queue.Queue[str | EngineFailed | None] = queue.Queue()
+        self._place = place
+        self._pieces: queue.SimpleQueue[str | EngineFailed | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._begun = self._ended = False
 
@@ -50,6 +62,14 @@ class LocalGeneration:
             waiting = not self._begun
         if waiting:
             self.end("user_stop")
+
+    def position(self) -> int:
+        """Which place in the queue this request has: 1 is the next, 0 is being answered."""
+        return self._place(self)[0] if self._place and not self._begun else 0
+
+    def expected_wait(self) -> float | None:
+        """Seconds until this request is taken up, as the last ones went; None when unknown."""
+        return self._place(self)[1] if self._place and not self._begun else 0.0
 
     def __iter__(self) -> Iterator[str]:
         try:
@@ -79,12 +99,21 @@ class LocalGeneration:
     def begin(self) -> bool:
         """Take the request up; false when it was cancelled while it waited."""
         with self._lock:
-            self._begun = not self.cancelled.is_set()
-            return self._begun
+            self._begun = begun = not self.cancelled.is_set()
+            self.begun_at = time.monotonic()
+        if not begun:
+            self.end("user_stop")
+        return begun
 
-    def write(self, piece: str) -> None:
+    def postpone(self) -> None:
+        """Not yet after all: it waits on."""
+        with self._lock:
+            self._begun = False
+
+    def write(self, piece: str, logprob: float) -> None:
         """One more token, which completed this text; sometimes none."""
         self.reply_tokens += 1
+        self.logprobs.append(logprob)
         if piece:
             self._pieces.put(piece)
 

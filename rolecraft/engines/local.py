@@ -1,6 +1,6 @@
-"""A model on this machine: one thread owns it, requests queue and take turns token by token.
+"""A model on this machine: one thread owns it, requests queue for its slots and are told when.
 
-Knows neither weights nor sampling: `turns` does the work on the engine's own thread.
+Knows neither weights nor sampling: `slots` does the work on the engine's own thread.
 """
 
 import difflib
@@ -8,27 +8,23 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from rolecraft.conversation import Identity, Message, Sampling
 from rolecraft.engines.base import EngineCard
 from rolecraft.engines.generation import LocalGeneration
-from rolecraft.engines.turns import Loaded, LocalModel, Turn, Turns, load
+from rolecraft.engines.loading import Loaded, LocalModel, load
+from rolecraft.engines.slots import Slots, short
 from rolecraft.errors import (
+    CheckpointError,
     EngineFailed,
     EngineNotFound,
     EngineUnavailable,
     InputRefused,
-    RoleCraftError,
 )
 
-IN_TURN = 4  # requests that take turns; more wait in the queue
-
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -75,6 +71,7 @@ class Worker:
         self._waiting: deque[LocalGeneration] = deque()
         self._changed = threading.Condition()
         self._loading: Future[Loaded] | None = None
+        self._slots: Slots | None = None
         self._sign = 0.0  # when the thread last did something
 
     def start(self) -> Loaded:
@@ -109,10 +106,12 @@ class Worker:
                 f"No adapter named {adapter!r} on {base}. Known: {', '.join(known)}."
             )
         loaded = self.start()
-        if adapter in loaded.refused:
+        try:
+            voice = loaded.voices.get(adapter) if adapter else None  # on the visitor's thread
+        except CheckpointError as error:
             raise EngineUnavailable(
-                f"The adapter {adapter!r} cannot speak on {base}: {loaded.refused[adapter]}"
-            )
+                f"The adapter {adapter!r} cannot speak on {base}: {error}"
+            ) from error
         # The reply's empty metadata line is given, so that no function call can open it.
         tokenizer = loaded.tokenizer
         ids = [*tokenizer.encode_chat(messages), *tokenizer.encode_reply(opening)]
@@ -123,9 +122,12 @@ class Worker:
                 f"The prompt has {len(ids)} tokens and {sampling.max_new_tokens} may follow, but "
                 f"{engine} reads {loaded.context}. Shorten the message or start a new conversation."
             )
-        speaker = loaded.adapters[adapter] if adapter else ""
-        identity = Identity(engine, base, loaded.base_sha256, adapter, speaker)
-        return self._enqueue(LocalGeneration(ids, sampling, opening, identity, self._silence))
+        identity = Identity(
+            engine, base, loaded.base_sha256, adapter, voice.sha256 if voice else ""
+        )
+        return self._enqueue(
+            LocalGeneration(ids, sampling, opening, identity, self._silence, voice, self._place)
+        )
 
     def count(self, text: str) -> int:
         """Tokens of a text."""
@@ -146,63 +148,69 @@ class Worker:
     def _silence(self) -> float:
         return time.monotonic() - self._sign
 
+    def _place(self, request: LocalGeneration) -> tuple[int, float | None]:
+        """Which place a request has in the queue, and the seconds that means."""
+        with self._changed:
+            waiting = [one for one in self._waiting if not one.cancelled.is_set()]
+            position = waiting.index(request) + 1 if request in waiting else 0
+            pace = self._slots.pace if self._slots else None
+        if not position:
+            return 0, 0.0
+        return position, None if pace is None else pace * position / self.model.slots
+
     # Everything below runs on the engine's own thread.
 
     def _run(self, loading: "Future[Loaded]") -> None:
+        import torch
+
         try:
             loaded = load(self.model)
+            with torch.inference_mode():
+                slots = self._slots = Slots(loaded, self.model)
         except BaseException as error:
             log.exception("%s cannot be loaded", self.model.base)
             loading.set_exception(
-                EngineUnavailable(f"{self.model.base} cannot be loaded: {_short(error)}")
+                EngineUnavailable(f"{self.model.base} cannot be loaded: {short(error)}")
             )
             return
         loading.set_result(loaded)
-        running: list[Turn] = []
         try:
-            self._serve(Turns(loaded, self.model), running)
+            with torch.inference_mode():
+                self._serve(slots)
         except BaseException:
             log.exception("The engine's thread on %s has died", self.model.base)
             with self._changed:
                 self._loading = None  # the next request loads anew
-                stranded = [*(turn.request for turn in running), *self._waiting]
+                stranded = [*slots.requests, *self._waiting]
                 self._waiting.clear()
             for request in stranded:
                 said = f"{request.identity.engine} broke down. Try again."
                 request.end("error", EngineFailed(said))
 
-    def _serve(self, turns: Turns, running: list[Turn]) -> None:
+    def _serve(self, slots: Slots) -> None:
         while True:
-            for request in self._admit(IN_TURN - len(running)):
-                turn = self._attempt(turns, request, partial(turns.begin, request))
-                running += [turn] if turn else []
-            for turn in list(running):
-                if not self._attempt(turns, turn.request, partial(turns.step, turn)):
-                    running.remove(turn)
+            for request in self._admit(slots.free, idle=not slots.requests):
+                if not slots.begin(request):
+                    self._put_back(request)
+                    break
+            self._sign = time.monotonic()
+            slots.step()
 
-    def _admit(self, places: int) -> list[LocalGeneration]:
-        """Requests for the free places; waits for one when every place is free."""
+    def _admit(self, places: int, idle: bool) -> Iterator[LocalGeneration]:
+        """Requests for the free slots, who came first first; waits for one when all are free."""
         with self._changed:
-            while not self._waiting and places == IN_TURN:
+            while idle and not self._waiting:
                 self._changed.wait()
-            first = [self._waiting.popleft() for _ in range(min(places, len(self._waiting)))]
-        return [request for request in first if request.begin()]
+        for _ in range(places):
+            with self._changed:
+                if not self._waiting:
+                    return
+                request = self._waiting.popleft()
+            if request.begin():
+                yield request
 
-    def _attempt(self, turns: Turns, request: LocalGeneration, work: Callable[[], T]) -> T | None:
-        """What the work returns; None when it failed, which ends this request alone."""
-        self._sign = time.monotonic()
-        try:
-            return work()
-        except Exception as error:
-            log.exception("%s failed while it answered", request.identity.engine)
-            turns.forget()
-            said = f"{request.identity.engine} failed: {_short(error)}. Try again."
-            request.end("error", EngineFailed(said))
-            return None
-
-
-def _short(error: BaseException) -> str:
-    """An error in a line; the log has all of it."""
-    if isinstance(error, RoleCraftError):
-        return str(error)
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+    def _put_back(self, request: LocalGeneration) -> None:
+        """Every adapter's place is taken: the request is the first to go on waiting."""
+        request.postpone()
+        with self._changed:
+            self._waiting.appendleft(request)

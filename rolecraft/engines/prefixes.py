@@ -1,78 +1,87 @@
-"""Attention caches of prompts already read, so that the next turn of a talk reads only what is new.
+"""Attention caches of texts already read, so that the next turn of a talk reads only what is new.
 
-Kept by adapter and tokens: the same words read by another adapter are another cache. Only whole
-blocks are given back: a prompt is always read block by block from its start, so what a reply is
-made from is the same to the last bit whether its beginning was remembered or read anew, and a
-seed gives the same reply whatever was said before.
+Kept in pages that hang together from the start of a text: what two talks share, such as the
+persona of a character, is held once. The root of every chain is the adapter's revision, so the
+same words read by another adapter are other pages. Knows no request.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, pairwise
+from typing import TYPE_CHECKING
 
-_Key = tuple[str | None, tuple[int, ...]]
+if TYPE_CHECKING:
+    import torch
+
+PAGE = 16  # tokens; a talk is remembered up to the last whole page
+
+_Key = tuple[str | int, tuple[int, ...]]  # the page before (or the root) and the tokens
+
+
+@dataclass(frozen=True)
+class _Page:
+    number: int
+    cache: "torch.Tensor"  # [layers, keys and values, PAGE, head]
 
 
 class Prefixes:
     """At most `tokens` tokens of caches, the longest unused forgotten first. For one thread."""
 
-    def __init__(self, tokens: int, block: int) -> None:
-        self._limit = tokens
-        self._block = block
-        self._held: OrderedDict[_Key, list[tuple[Any, Any]]] = OrderedDict()
+    def __init__(self, tokens: int) -> None:
+        self._limit = tokens // PAGE
+        self._held: OrderedDict[_Key, _Page] = OrderedDict()
+        self._numbers = count()
 
     @property
     def tokens(self) -> int:
         """How many tokens are held now."""
-        return sum(len(ids) for _, ids in self._held)
+        return len(self._held) * PAGE
 
-    def recall(self, adapter: str | None, ids: Sequence[int]) -> tuple[Any, int]:
-        """A cache of the longest remembered beginning of `ids`, never all, and its length."""
-        from transformers import DynamicCache
+    def recall(self, root: str, ids: Sequence[int], into: "torch.Tensor") -> int:
+        """Copy what is remembered of the beginning of `ids`; how many tokens that were.
 
-        best, length = None, 0
-        for key in self._held:
-            shared = _common(key[1], ids) if key[0] == adapter else 0
-            if shared > length:
-                best, length = key, shared
-        length = min(length, len(ids) - 1) // self._block * self._block
-        if best is None or not length:
-            return DynamicCache(), 0
-        self._held.move_to_end(best)
-        # A cache grows by new tensors, so what is held here is never changed by who recalled it.
-        cut = [
-            (keys[..., :length, :], values[..., :length, :]) for keys, values in self._held[best]
-        ]
-        return DynamicCache(cut), length
+        `into` is [layers, keys and values, length, head]. One token is always left to read.
+        """
+        keys: list[_Key] = []
+        for start, key, page in self._chain(root, ids[:-1]):
+            if page is None:
+                break
+            keys.append(key)
+            into[:, :, start : start + PAGE].copy_(page.cache)
+        self._touch(keys)
+        return len(keys) * PAGE
 
-    def keep(self, adapter: str | None, ids: Sequence[int], cache: Any) -> None:
-        """Remember the whole blocks of a prompt that `cache` has just read."""
-        length = len(ids) // self._block * self._block
-        new = tuple(ids[:length])
-        for key in list(self._held):
-            if key[0] != adapter:
-                continue
-            shared = _common(key[1], new)
-            if shared == length:
-                self._held.move_to_end(key)
-                return
-            if shared == len(key[1]):  # the beginning of the new one
-                del self._held[key]
-        if not 0 < length <= self._limit:
-            return
-        self._held[adapter, new] = [
-            (layer.keys[..., :length, :].clone(), layer.values[..., :length, :].clone())
-            for layer in cache.layers
-        ]
-        while self.tokens > self._limit:
+    def keep(self, root: str, ids: Sequence[int], cache: "torch.Tensor") -> None:
+        """Remember the whole pages of `ids`, whose keys and values `cache` holds."""
+        keys: list[_Key] = []
+        for start, key, page in self._chain(root, ids):
+            if len(keys) == self._limit:
+                break  # longer than everything that may be kept
+            if page is None:
+                kept = cache[:, :, start : start + PAGE].clone()
+                self._held[key] = _Page(next(self._numbers), kept)
+            keys.append(key)
+        self._touch(keys)
+        while len(self._held) > self._limit:
             self._held.popitem(last=False)
 
     def clear(self) -> None:
         """Forget everything."""
         self._held.clear()
 
+    def _chain(self, root: str, ids: Sequence[int]) -> Iterator[tuple[int, _Key, _Page | None]]:
+        """Each whole page of `ids` with its key; what a caller adds is found by the next step."""
+        before: str | int = root
+        for start, end in pairwise(range(0, len(ids) + 1, PAGE)):
+            key = (before, tuple(ids[start:end]))
+            yield start, key, self._held.get(key)
+            page = self._held.get(key)
+            if page is None:
+                return
+            before = page.number
 
-def _common(known: Sequence[int], ids: Sequence[int]) -> int:
-    """How many tokens two sequences share from the start."""
-    length = min(len(known), len(ids))
-    return next((place for place in range(length) if known[place] != ids[place]), length)
+    def _touch(self, keys: Sequence[_Key]) -> None:
+        """Used now; a page outlives those that hang on it, which nothing finds without it."""
+        for key in reversed(keys):
+            self._held.move_to_end(key)

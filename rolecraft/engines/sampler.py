@@ -1,8 +1,11 @@
-"""Draws the next token of one reply: temperature, top-p, repetition, what may not be said.
+"""Draws the next tokens of replies: temperature, top-p, repetition, what may not be said.
 
-Knows no model: it sees one row of logits at a time and the text written so far.
+Knows no model: it sees a batch of logits and, of each row, what was written so far. Every row has
+its own random numbers, so a seed is a reply whatever the other rows are.
 """
 
+import math
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 
 # How many candidates may be struck out for repeating before the reply is ended instead.
 _TRIES = 16
+# The candidates looked at first. Sorting the whole vocabulary costs twenty times as much, and is
+# done only for a row whose top-p reaches beyond them.
+_NEAREST = 64
 
 
 @dataclass(frozen=True)
@@ -23,9 +29,12 @@ class Vocabulary:
     stops: "torch.Tensor"
     silent: "torch.Tensor"  # special tokens and padding: never drawn
     blank: "torch.Tensor"  # drawn once something visible was said
+    allowed: "torch.Tensor"  # [vocabulary] zeros, and minus infinity for the silent
 
     @classmethod
-    def of(cls, pieces: Sequence[bytes], stops: Sequence[int], size: int) -> "Vocabulary":
+    def of(
+        cls, pieces: Sequence[bytes], stops: Sequence[int], size: int, device: "torch.device | str" = "cpu"
+    ) -> "Vocabulary":
         """From the bytes each id stands for; `size` counts the model's ids, padding included."""
         import torch
 
@@ -33,8 +42,10 @@ class Vocabulary:
         silent = [i for i, text in enumerate(texts) if not text and i not in stops]
         # A control character is as invisible as a space.
         blank = [i for i, text in enumerate(texts) if text and not text.strip(_INVISIBLE)]
-        kinds = (list(stops), silent, blank)
-        return cls(*(torch.tensor(ids, dtype=torch.long) for ids in kinds))
+        allowed = torch.zeros(size)
+        allowed[silent] = -torch.inf
+        kinds = [torch.tensor(ids, dtype=torch.long) for ids in (list(stops), silent, blank)]
+        return cls(*(tensor.to(device) for tensor in (*kinds, allowed)))
 
 
 _INVISIBLE = bytes(range(33)) + b"\x7f"
@@ -50,62 +61,154 @@ class Sampler:
         vocabulary: Vocabulary,
         piece_of: Callable[[int], str],
     ) -> None:
-        import torch
-
-        self._torch = torch
         self.sampling = sampling
-        self._vocabulary = vocabulary
-        self._stops = set(vocabulary.stops.tolist())
-        self._piece_of = piece_of
-        self._random = torch.Generator().manual_seed(seed)
+        self.vocabulary = vocabulary
+        self.piece_of = piece_of
+        self.stops = vocabulary.stops.tolist()
+        self.random = random.Random(seed)
 
     def draw(self, logits: "torch.Tensor", written: str, seen: Sequence[int], spoken: bool) -> int:
-        """The next token id.
+        """The next token id from [vocabulary] logits, which stay as they are; see `draw`."""
+        return draw(logits[None], [Draft(self, written, seen, spoken)])[0].token
 
-        `logits` is [vocabulary], `written` the reply so far, `seen` its token ids. Until
-        something was `spoken` no stop and no white space is drawn, so that no reply is empty.
-        A token that would complete a run of characters the reply already holds is struck out;
-        when nothing else is left, the reply ends. Raises ValueError for logits that are no
-        numbers.
-        """
-        torch = self._torch
-        scores = logits.float().cpu().clone()
-        if scores.isnan().any():
-            raise ValueError("the model computed values that are no numbers (try dtype bfloat16)")
-        scores[self._vocabulary.silent] = -torch.inf
-        if not spoken:
-            scores[self._vocabulary.stops] = -torch.inf
-            if seen:  # SentencePiece begins every text with a piece that is only a space
-                scores[self._vocabulary.blank] = -torch.inf
-        penalty = self.sampling.repetition_penalty
-        if penalty > 1.0 and seen:
-            ids = torch.tensor(sorted(set(seen)))
-            old = scores[ids]
-            scores[ids] = torch.where(old > 0, old / penalty, old * penalty)
-        for _ in range(_TRIES):
-            token = self._one(scores)
-            if token in self._stops or not self._repeats(written, self._piece_of(token)):
-                return token
-            scores[token] = -torch.inf
-        return int(self._vocabulary.stops[0]) if spoken else self._one(scores)
 
-    def _one(self, scores: "torch.Tensor") -> int:
-        torch = self._torch
-        if self.sampling.temperature == 0.0:
-            return int(scores.argmax())
-        probabilities = torch.softmax(scores / self.sampling.temperature, dim=-1)
-        ordered, ids = probabilities.sort(descending=True, stable=True)
-        # Keep the smallest set whose mass reaches top-p: drop what comes after it was reached.
-        ordered[ordered.cumsum(0) - ordered >= self.sampling.top_p] = 0.0
-        place = torch.multinomial(ordered, 1, generator=self._random)
-        return int(ids[place])
+@dataclass(frozen=True)
+class Draft:
+    """One row: how it is sampled, the text so far, its token ids, and whether it says something."""
 
-    def _repeats(self, written: str, piece: str) -> bool:
-        size = self.sampling.no_repeat_ngram_size
-        if not size or not piece:
+    sampler: Sampler
+    written: str
+    seen: Sequence[int]
+    spoken: bool
+
+    def repeats(self, token: int) -> bool:
+        """Whether the token would complete a run of characters that the text already holds."""
+        size = self.sampler.sampling.no_repeat_ngram_size
+        if not size or token in self.sampler.stops:
             return False
-        text = written + piece
-        for end in range(max(size, len(written) + 1), len(text) + 1):
+        text = self.written + self.sampler.piece_of(token)
+        for end in range(max(size, len(self.written) + 1), len(text) + 1):
             if text.find(text[end - size : end], 0, end - 1) != -1:
                 return True
         return False
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A token and its log-probability in the model's own distribution, before any rule."""
+
+    token: int
+    logprob: float
+
+
+def draw(logits: "torch.Tensor", drafts: Sequence[Draft]) -> list[Drawn]:
+    """The next token of each row of [rows, vocabulary] logits, which stay as they are.
+
+    Until something was spoken no stop and no white space is drawn, so that no reply is empty. A
+    token that would repeat a run of characters is struck out; when nothing else is left, the reply
+    ends. Logits that are no numbers give the log-probability nan; the token then means nothing.
+    """
+    import torch
+
+    raw = logits.float()
+    scores = raw + drafts[0].sampler.vocabulary.allowed
+    for row, draft in enumerate(drafts):
+        _bend(scores[row], draft)
+    warm = [draft.sampler.sampling.temperature for draft in drafts]
+    count = min(_NEAREST if any(warm) else _TRIES + 1, scores.shape[1])
+    values, ids = scores.topk(count)
+    facts = [values, raw.gather(1, ids), raw.logsumexp(-1, keepdim=True)]
+    if any(warm):
+        heat = torch.tensor([[one or 1.0] for one in warm], device=scores.device)
+        facts.append((scores / heat).logsumexp(-1, keepdim=True))
+    table = torch.cat(facts, dim=1).tolist()  # one wait for the device, however many rows
+    nearest = ids.tolist()
+    drawn = []
+    for row, draft in enumerate(drafts):
+        line, mass = table[row], table[row][2 * count]
+        if math.isnan(mass):
+            drawn.append(Drawn(nearest[row][0], mass))
+            continue
+        whole = count == scores.shape[1]
+        place = _near(draft, nearest[row], line[:count], line[-1], whole)
+        if place is None:
+            token = _far(draft, scores[row])
+            drawn.append(Drawn(token, float(raw[row, token]) - mass))
+        elif place < 0:
+            stop = draft.sampler.stops[0]
+            drawn.append(Drawn(stop, float(raw[row, stop]) - mass))
+        else:
+            drawn.append(Drawn(nearest[row][place], line[count + place] - mass))
+    return drawn
+
+
+def _bend(scores: "torch.Tensor", draft: Draft) -> None:
+    """Apply the rules of one row to its scores."""
+    import torch
+
+    vocabulary = draft.sampler.vocabulary
+    if not draft.spoken:
+        scores[vocabulary.stops] = -torch.inf
+        if draft.seen:  # SentencePiece begins every text with a piece that is only a space
+            scores[vocabulary.blank] = -torch.inf
+    penalty = draft.sampler.sampling.repetition_penalty
+    if penalty > 1.0 and draft.seen:
+        ids = torch.tensor(sorted(set(draft.seen)), device=scores.device)
+        old = scores[ids]
+        scores[ids] = torch.where(old > 0, old / penalty, old * penalty)
+
+
+def _near(
+    draft: Draft, ids: list[int], values: list[float], mass: float, whole: bool
+) -> int | None:
+    """The place of a token among the nearest, -1 to end the reply; None to look further.
+
+    `mass` is the logarithm of what all scores sum to at this temperature; `whole` says that
+    nothing lies beyond `ids`.
+    """
+    sampling = draft.sampler.sampling
+    places = [place for place, value in enumerate(values) if value > -math.inf]
+    shares: dict[int, float] = {}
+    if sampling.temperature > 0.0:
+        shares = {p: math.exp(values[p] / sampling.temperature - mass) for p in places}
+    left = 1.0  # what has not been struck out
+    for _ in range(min(_TRIES, len(places))):
+        place = places[0]
+        if shares:
+            reached, kept = 0.0, 0
+            while kept < len(places) and reached < sampling.top_p * left:
+                reached += shares[places[kept]]
+                kept += 1
+            if kept == len(places) and reached < sampling.top_p * left and not whole:
+                return None
+            point = draft.sampler.random.random() * reached
+            for place in places[:kept]:
+                point -= shares[place]
+                if point < 0.0:
+                    break
+        if not draft.repeats(ids[place]):
+            return place
+        places.remove(place)
+        left -= shares.get(place, 0.0)
+    return -1 if draft.spoken else 0
+
+
+def _far(draft: Draft, scores: "torch.Tensor") -> int:
+    """A token of the whole vocabulary, for a row whose top-p reaches beyond the nearest."""
+    import torch
+
+    sampling = draft.sampler.sampling
+    for _ in range(_TRIES):
+        shares = torch.softmax(scores / sampling.temperature, dim=-1)
+        ids = None
+        if sampling.top_p < 1.0:
+            shares, ids = shares.sort(descending=True, stable=True)
+            shares[shares.cumsum(0) - shares >= sampling.top_p] = 0.0
+        reached = shares.double().cumsum(0)
+        point = draft.sampler.random.random() * float(reached[-1])
+        place = int(torch.searchsorted(reached, point, right=True).clamp(max=len(reached) - 1))
+        token = place if ids is None else int(ids[place])
+        if not draft.repeats(token):
+            return token
+        scores[token] = -torch.inf
+    return draft.sampler.stops[0] if draft.spoken else int(scores.argmax())

@@ -1,4 +1,4 @@
-"""The engine's thread: exact, in turns, never mixed, stopped at once, alive after trouble."""
+"""The engine's thread: exact, many at once, never mixed, stopped at once, alive after trouble."""
 
 import queue
 import shutil
@@ -17,8 +17,9 @@ from rolecraft.conversation import Identity, Message, Sampling
 from rolecraft.engines import chatglm3, generation
 from rolecraft.engines.base import EngineCard
 from rolecraft.engines.generation import LocalGeneration
-from rolecraft.engines.local import IN_TURN, LocalEngine, Worker
-from rolecraft.engines.turns import LocalModel, Turns, load
+from rolecraft.engines.loading import LocalModel, load
+from rolecraft.engines.local import LocalEngine, Worker
+from rolecraft.engines.slots import Slots
 from rolecraft.errors import EngineFailed, EngineNotFound, EngineUnavailable, InputRefused
 from tests.engines.checkpoints import TINY
 
@@ -175,33 +176,36 @@ def test_a_talk_that_grows_and_an_edit(engine: LocalEngine, reference: Reference
     assert said(engine.stream(talk, GREEDY, "one")) == reference.text(talk, "one")
 
 
-def test_what_was_remembered_changes_no_bit(adapters: dict[str, str]) -> None:
-    """Remembered or read anew, the logits are equal to the last bit, so a seed is a reply."""
+def test_what_was_remembered_changes_nothing(adapters: dict[str, str]) -> None:
+    """Remembered, read anew or in other blocks: the same reply and the same log-probabilities."""
+    model = LocalModel(str(TINY), {"one": adapters["one"]}, threads=1, block=8, slots=2)
+    loaded = load(model)
+
+    def ask(slots: Slots, ids: list[int], adapter: str | None) -> LocalGeneration:
+        voice = loaded.voices.get(adapter) if adapter else None
+        identity = Identity("tiny", "tiny", "", adapter)
+        request = LocalGeneration(ids, GREEDY, "", identity, lambda: 0.0, voice)
+        assert request.begin() and slots.begin(request)
+        while slots.requests:
+            slots.step()
+        return request
 
     def measure() -> None:
-        model = LocalModel(str(TINY), {"one": adapters["one"]}, threads=1, block=8)
-        turns = Turns(load(model), model)
+        slots = Slots(loaded, model)
         first, second = list(range(5, 45)), [*range(5, 45), *range(300, 325)]
-
-        def logits(ids: list[int], adapter: str | None) -> tuple[int, torch.Tensor]:
-            identity = Identity("tiny", "tiny", "", adapter)
-            turn = turns.begin(LocalGeneration(ids, GREEDY, "", identity, lambda: 0.0))
-            known = turn.read
-            while turn.logits is None or turn.read < len(ids):
-                turns.step(turn)
-            return known, turn.logits
-
         for adapter in ("one", None):
-            known, fresh = logits(second, adapter)
-            assert known == 0
-            turns.forget()
-            logits(first, adapter)
-            known, remembered = logits(second, adapter)
-            assert known == 40 and torch.equal(fresh, remembered)
-            assert logits(second, adapter)[0] == 64
+            fresh = ask(slots, second, adapter)
+            assert fresh.cached_tokens == 0
+            slots.prefixes.clear()
+            ask(slots, first, adapter)
+            remembered = ask(slots, second, adapter)
+            assert remembered.cached_tokens == 32  # whole pages of what both begin with
+            assert "".join(remembered) == "".join(fresh)
+            assert remembered.logprobs == pytest.approx(fresh.logprobs, abs=1e-4)
+            assert ask(slots, second, adapter).cached_tokens == 64
 
-    with ThreadPoolExecutor(1) as pool:  # loading turns gradients off for its thread
-        pool.submit(measure).result()
+    with ThreadPoolExecutor(1) as pool:  # gradients are turned off for a thread
+        pool.submit(torch.inference_mode()(measure)).result()
 
 
 def test_a_seed_gives_the_same_reply_whatever_else_runs(engine: LocalEngine) -> None:
@@ -266,8 +270,7 @@ def test_a_thread_that_dies_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None
     engine = make_engine(Worker(LocalModel(str(TINY), threads=1)))
     engine.load()
     with monkeypatch.context() as patch:
-        patch.setattr(Turns, "step", None)
-        patch.setattr(Turns, "forget", None)  # even dealing with the failure fails
+        patch.setattr(Slots, "step", None)
         with pytest.raises(EngineFailed, match="tiny broke down. Try again"):
             list(engine.stream(prompt("你好"), GREEDY))
     assert said(engine.stream(prompt("你好"), GREEDY))[0]
@@ -302,7 +305,7 @@ def test_a_prompt_longer_than_the_context(engine: LocalEngine) -> None:
 
 @pytest.fixture(scope="module")
 def busy() -> Worker:
-    return Worker(LocalModel(str(TINY), threads=1, max_queue=2))
+    return Worker(LocalModel(str(TINY), threads=1, max_queue=2, slots=3))
 
 
 def test_many_threads_load_once(busy: Worker) -> None:
@@ -318,10 +321,10 @@ def test_many_threads_load_once(busy: Worker) -> None:
 def full(busy: Worker) -> Iterator[tuple[LocalEngine, list[LocalGeneration]]]:
     """An engine with every place taken and two who wait."""
     engine = make_engine(busy)
-    running = [engine.stream(prompt("占着"), LONG) for _ in range(2)]
-    while len(running) < IN_TURN:
-        wait_until(lambda: all(answer.reply_tokens for answer in running))
+    running = []
+    while len(running) < busy.model.slots:
         running.append(engine.stream(prompt("占着"), LONG))
+        wait_until(lambda: all(answer.reply_tokens for answer in running))
     wait_until(lambda: all(answer.reply_tokens for answer in running))
     waiting = [engine.stream(prompt("排队"), GREEDY) for _ in range(2)]
     yield engine, waiting

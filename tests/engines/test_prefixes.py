@@ -1,95 +1,94 @@
-"""What is remembered of prompts: whole blocks, by adapter, bounded."""
+"""What is remembered of texts: whole pages that hang together, by adapter revision, bounded."""
 
 import torch
-from transformers import DynamicCache
 
-from rolecraft.engines.prefixes import Prefixes
-
-BLOCK = 4
+from rolecraft.engines.prefixes import PAGE, Prefixes
 
 
-def cache_of(ids: list[int], shift: float = 0.0) -> DynamicCache:
-    """A cache of two layers whose entries tell the token they stand for."""
-    rows = (torch.tensor(ids, dtype=torch.float32) + shift).reshape(1, 1, -1, 1)
-    return DynamicCache([(rows, rows + 0.5), (rows + 0.25, rows + 0.75)])
+def cache_of(ids: list[int], shift: float = 0.0) -> torch.Tensor:
+    """Two layers of one key-value head whose entries tell the token they stand for."""
+    return (torch.tensor(ids, dtype=torch.float32) + shift).reshape(1, 1, -1, 1).repeat(2, 2, 1, 3)
 
 
-def held(cache: DynamicCache) -> list[float]:
-    return cache.layers[0].keys.flatten().tolist() if cache.layers else []
+def ids_of(*pages: int, rest: int = 0) -> list[int]:
+    """The ids of each page, then some of another."""
+    return [100 * page + i for page in pages for i in range(PAGE)] + [9000 + i for i in range(rest)]
 
 
-def ids_of(*blocks: int, rest: int = 0) -> list[int]:
-    """Four ids of each block's ten, then some of another."""
-    return [10 * block + i for block in blocks for i in range(BLOCK)] + [
-        900 + i for i in range(rest)
-    ]
+def recall(memory: Prefixes, root: str, ids: list[int]) -> list[float]:
+    into = torch.full((2, 2, len(ids), 3), -1.0)
+    length = memory.recall(root, ids, into)
+    assert (into[:, :, :length] == into[:1, :1, :length, :1]).all() and (
+        into[:, :, length:] < 0
+    ).all()
+    return into[0, 0, :length, 0].tolist()
 
 
-def test_whole_blocks_of_the_longest_beginning() -> None:
-    memory = Prefixes(tokens=100, block=BLOCK)
-    assert memory.recall(None, ids_of(1, 2))[1] == 0
-    memory.keep(None, ids_of(1, 2, 3, rest=2), cache_of(ids_of(1, 2, 3, rest=2)))
-    assert memory.tokens == 12
-    cache, length = memory.recall(None, ids_of(1, 2, 3, 4))
-    assert (length, held(cache)) == (12, ids_of(1, 2, 3))
-    cache, length = memory.recall(None, ids_of(1, 2, 9))  # an edit
-    assert (length, held(cache)) == (8, ids_of(1, 2))
-    cache, length = memory.recall(None, [*ids_of(1), 20, 21, 99, 98, 97])  # within a block
-    assert (length, held(cache)) == (4, ids_of(1))
-    assert memory.recall(None, ids_of(9, 1, 2))[1] == 0
+def remember(memory: Prefixes, root: str, ids: list[int], shift: float = 0.0) -> None:
+    memory.keep(root, ids, cache_of(ids, shift))
+
+
+def test_whole_pages_of_the_longest_beginning() -> None:
+    memory = Prefixes(1000)
+    assert recall(memory, "", ids_of(1, 2)) == []
+    remember(memory, "", ids_of(1, 2, 3, rest=2))
+    assert memory.tokens == 3 * PAGE
+    assert recall(memory, "", ids_of(1, 2, 3, 4)) == ids_of(1, 2, 3)
+    assert recall(memory, "", ids_of(1, 2, 9)) == ids_of(1, 2)  # an edit
+    assert recall(memory, "", [*ids_of(1), 200, 201, 99, *ids_of(7)]) == ids_of(1)  # in a page
+    assert recall(memory, "", ids_of(9, 1, 2)) == []
 
 
 def test_one_token_is_always_left_to_read() -> None:
-    memory = Prefixes(tokens=100, block=BLOCK)
-    memory.keep(None, ids_of(1, 2), cache_of(ids_of(1, 2)))
-    assert memory.recall(None, ids_of(1, 2))[1] == 4
-    assert memory.recall(None, [*ids_of(1, 2), 5])[1] == 8
+    memory = Prefixes(1000)
+    remember(memory, "", ids_of(1, 2))
+    assert recall(memory, "", ids_of(1, 2)) == ids_of(1)
+    assert recall(memory, "", [*ids_of(1, 2), 5]) == ids_of(1, 2)
 
 
 def test_adapters_share_nothing() -> None:
-    memory = Prefixes(tokens=100, block=BLOCK)
-    memory.keep("one", ids_of(1, 2), cache_of(ids_of(1, 2)))
-    assert memory.recall("two", ids_of(1, 2, 3))[1] == 0
-    assert memory.recall(None, ids_of(1, 2, 3))[1] == 0
-    memory.keep(None, ids_of(1, 2), cache_of(ids_of(1, 2), shift=0.125))
-    assert held(memory.recall("one", ids_of(1, 2, 3))[0]) == ids_of(1, 2)
-    assert held(memory.recall(None, ids_of(1, 2, 3))[0])[0] == 10.125
+    memory = Prefixes(1000)
+    remember(memory, "one", ids_of(1, 2))
+    assert recall(memory, "two", ids_of(1, 2, 3)) == recall(memory, "", ids_of(1, 2, 3)) == []
+    remember(memory, "two", ids_of(1, 2), shift=0.5)
+    assert recall(memory, "one", ids_of(1, 2, 3)) == ids_of(1, 2)
+    assert recall(memory, "two", ids_of(1, 2, 3))[0] == 100.5
 
 
-def test_what_is_recalled_is_the_callers_own() -> None:
-    memory = Prefixes(tokens=100, block=BLOCK)
-    given = cache_of(ids_of(1, 2))
-    memory.keep(None, ids_of(1, 2), given)
-    given.layers[0].keys.zero_()
-    cache, _ = memory.recall(None, ids_of(1, 2, 3))
-    more = torch.zeros(1, 1, 3, 1)
-    cache.update(more, more, 0)
-    cache.layers[0].keys.zero_()
-    again, length = memory.recall(None, ids_of(1, 2, 3))
-    assert (length, held(again)) == (8, ids_of(1, 2))
+def test_what_talks_share_is_held_once() -> None:
+    memory = Prefixes(1000)
+    for talk in (ids_of(1, 2), ids_of(1, 3), ids_of(1, 2, 4), ids_of(1, 2, rest=3)):
+        remember(memory, "", talk)
+    assert memory.tokens == 4 * PAGE
+    assert recall(memory, "", ids_of(1, 3, 5)) == ids_of(1, 3)
+
+
+def test_what_is_held_changes_with_nothing() -> None:
+    memory = Prefixes(1000)
+    given = cache_of(ids_of(1))
+    memory.keep("", ids_of(1), given)
+    given.zero_()
+    assert recall(memory, "", ids_of(1, 2)) == ids_of(1)
 
 
 def test_it_is_bounded_and_forgets_the_longest_unused() -> None:
-    memory = Prefixes(tokens=16, block=BLOCK)
+    memory = Prefixes(4 * PAGE)
     for first in (1, 2, 3, 4):
-        memory.keep(None, ids_of(first), cache_of(ids_of(first)))
-    assert memory.recall(None, ids_of(1, 9))[1] == 4  # used again
-    memory.keep(None, ids_of(5, 6), cache_of(ids_of(5, 6)))
-    assert memory.tokens == 16
-    lengths = [memory.recall(None, ids_of(first, 9))[1] for first in (1, 2, 3, 4, 5)]
-    assert lengths == [4, 0, 0, 4, 4]
-    memory.keep(None, ids_of(1, 2, 3, 4, 5), cache_of(ids_of(1, 2, 3, 4, 5)))
-    assert memory.tokens <= 16  # longer than everything that may be kept
+        remember(memory, "", ids_of(first))
+    assert recall(memory, "", ids_of(1, 9)) == ids_of(1)  # used again
+    remember(memory, "", ids_of(5, 6))
+    assert memory.tokens == 4 * PAGE
+    found = [len(recall(memory, "", ids_of(first, 9))) for first in (1, 2, 3, 4, 5)]
+    assert found == [PAGE, 0, 0, PAGE, PAGE]
+    remember(memory, "", ids_of(7, 8, 9, 10, 11, 12))  # longer than everything that may be kept
+    assert memory.tokens == 4 * PAGE
+    assert recall(memory, "", ids_of(7, 8, 9, 10, 11)) == ids_of(7, 8, 9, 10)
     memory.clear()
-    assert memory.tokens == 0
+    assert memory.tokens == 0 and recall(memory, "", ids_of(7, 8)) == []
 
 
-def test_a_talk_that_grows_is_held_once() -> None:
-    memory = Prefixes(tokens=100, block=BLOCK)
-    for talk in (ids_of(1), ids_of(1, 2), ids_of(1, 2, 3), ids_of(1, 2), ids_of(1, 2, rest=3)):
-        memory.keep("one", talk, cache_of(talk))
-    assert memory.tokens == 12
-    memory.keep("one", ids_of(1, 7), cache_of(ids_of(1, 7)))  # an edit keeps the old branch too
-    assert memory.tokens == 20
-    memory.keep("one", [1, 2, 3], cache_of([1, 2, 3]))
-    assert memory.tokens == 20
+def test_the_end_of_a_talk_is_forgotten_before_its_beginning() -> None:
+    memory = Prefixes(3 * PAGE)
+    remember(memory, "", ids_of(1, 2, 3))
+    remember(memory, "", ids_of(8))
+    assert recall(memory, "", ids_of(1, 2, 3, 4)) == ids_of(1, 2)

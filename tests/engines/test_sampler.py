@@ -1,11 +1,13 @@
 """How the next token is drawn, against transformers' own processors."""
 
+import math
+
 import pytest
 import torch
 from transformers import RepetitionPenaltyLogitsProcessor, TopPLogitsWarper
 
 from rolecraft.conversation import Sampling
-from rolecraft.engines.sampler import Sampler, Vocabulary
+from rolecraft.engines.sampler import Draft, Sampler, Vocabulary, draw
 
 WORDS = [b"", b"", b"", b" ", b"\n", *(letter.encode() for letter in "你好世界啊哈")]
 STOPS = (2, 12)
@@ -103,6 +105,39 @@ def test_a_seed_gives_the_same_tokens() -> None:
     assert some(4) == first and some(5) != first
 
 
-def test_logits_that_are_no_numbers_are_named() -> None:
-    with pytest.raises(ValueError, match="no numbers"):
-        make(temperature=0.0).draw(row(_5=float("nan")), "", [], spoken=True)
+def test_rows_are_drawn_together_as_alone() -> None:
+    logits = torch.randn(6, SIZE, generator=torch.Generator().manual_seed(8)) * 2
+    options = [
+        {"temperature": 0.0}, {"temperature": 0.9}, {"top_p": 1.0, "temperature": 1.7},
+        {"repetition_penalty": 1.8, "temperature": 0.0}, {"no_repeat_ngram_size": 2}, {},
+    ]  # fmt: skip
+
+    def drafts() -> list[Draft]:
+        return [
+            Draft(make(row, **one), "你好世界", [5, 6, 7, 8], row != 5)
+            for row, one in enumerate(options)
+        ]
+
+    together = draw(logits, drafts())
+    alone = [draw(logits[row : row + 1], [draft])[0] for row, draft in enumerate(drafts())]
+    assert [one.token for one in together] == [one.token for one in alone]
+    wanted = torch.log_softmax(logits, dim=-1)
+    for row, one in enumerate(together):
+        assert abs(one.logprob - float(wanted[row, one.token])) < 1e-5
+
+
+@pytest.mark.parametrize("top_p", [0.9, 0.99, 1.0])
+def test_a_top_p_that_reaches_far(top_p: float) -> None:
+    """Flat logits over many words: the nearest candidates are not enough."""
+    size = 500
+    many = Vocabulary.of([b"", b"", b"", *[b"x"] * (size - 3)], [2], size)
+    sampler = Sampler(Sampling(temperature=1.0, top_p=top_p), 3, many, lambda index: "x")
+    logits = torch.linspace(0.0, 1.0, size)
+    drawn = {sampler.draw(logits, "x", [5], spoken=True) for _ in range(300)}
+    assert len(drawn) > 150 and max(drawn) > 450 and not drawn & {0, 1}
+    assert (min(drawn) < 60) == (top_p > 0.9)
+
+
+def test_logits_that_are_no_numbers_are_told() -> None:
+    found = draw(row(_5=float("nan"))[None], [Draft(make(temperature=0.0), "", [], True)])
+    assert math.isnan(found[0].logprob)

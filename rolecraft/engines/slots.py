@@ -1,0 +1,276 @@
+"""The requests that are answered at once, each in a slot of the attention cache, on one thread.
+
+A step reads a block of one prompt and then writes one token of every reply, so that a long prompt
+does not hold up those who are being answered. Rows that write are the first slots, without gaps;
+prompts are read in the last ones. What fails, fails alone.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from rolecraft.conversation import Finish
+from rolecraft.emotions import may_become_label, split_opening
+from rolecraft.engines.generation import LocalGeneration
+from rolecraft.engines.loading import Loaded, LocalModel
+from rolecraft.engines.network import Network
+from rolecraft.engines.prefixes import Prefixes
+from rolecraft.engines.sampler import Draft, Drawn, Sampler, draw
+from rolecraft.engines.stacks import Stack
+from rolecraft.errors import EngineFailed, RoleCraftError
+
+log = logging.getLogger(__name__)
+
+_ALONE = 4  # blocks read in a step while nobody writes
+
+
+@dataclass(eq=False)
+class Row:
+    """A request in its slot."""
+
+    request: LocalGeneration
+    sampler: Sampler
+    decoder: Any
+    place: int  # of its adapter in the stack
+    slot: int
+    read: int = 0  # tokens of prompt and reply whose keys and values the slot holds
+    passed: int = 0  # how often a shorter prompt was read first
+    written: str = ""
+    spoken: bool = False
+    tokens: list[int] = field(default_factory=list)
+
+    @property
+    def root(self) -> str:
+        """Whose reading it is, for what is remembered."""
+        return self.request.voice.sha256 if self.request.voice else ""
+
+    @property
+    def left(self) -> int:
+        """Tokens of the prompt still to read."""
+        return len(self.request.ids) - self.read
+
+    def draft(self) -> Draft:
+        """What the sampler has to know of this row."""
+        self.spoken = self.spoken or _spoken(self.written, bool(self.request.opening))
+        return Draft(self.sampler, self.written, self.tokens, self.spoken)
+
+
+class Slots:
+    """Takes requests up, moves all of them on by a step, lets them go."""
+
+    def __init__(self, loaded: Loaded, model: LocalModel) -> None:
+        self._loaded = loaded
+        self._block = model.block
+        self.count = model.slots
+        length = loaded.context
+        self.network = Network(loaded.net, length + 1)
+        self.cache = self.network.empty_cache(self.count, length + 1)
+        places = max(1, min(self.count, len(model.adapters)))
+        self.stack = Stack(places, self.count, self.network.dtype, self.network.device)
+        self.prefixes = Prefixes(model.cached_tokens)
+        self.rows: list[Row] = []  # who writes; row i is in slot i
+        self.readers: list[Row] = []
+        self.pace: float | None = None  # seconds that a request keeps its slot
+
+    @property
+    def free(self) -> int:
+        """How many more requests can be taken up."""
+        return self.count - len(self.rows) - len(self.readers)
+
+    @property
+    def requests(self) -> list[LocalGeneration]:
+        """Those that were taken up and have not ended."""
+        return [row.request for row in (*self.rows, *self.readers)]
+
+    def begin(self, request: LocalGeneration) -> bool:
+        """Take a request up, with what is remembered of its prompt; false when it has to wait.
+
+        Its end is told to the request, also when it fails.
+        """
+        try:
+            return self._begin(request)
+        except Exception as error:
+            self._fail(request, error)
+            return True
+
+    def step(self) -> None:
+        """Read some of a prompt and write a token of each reply."""
+        for row in [*self.rows, *self.readers]:
+            if row.request.cancelled.is_set():
+                self._end(row, "user_stop")
+        allowed = self._block if self.rows else _ALONE * self._block
+        while self.readers and allowed > 0:
+            allowed -= self._read(allowed)
+        if self.rows:
+            self._write()
+
+    # Prompts.
+
+    def _begin(self, request: LocalGeneration) -> bool:
+        if max(request.ids) >= self.network.vocab_size:
+            raise ValueError(f"the model knows no token {max(request.ids)}")
+        place = 0
+        if request.voice:
+            busy = {row.place for row in (*self.rows, *self.readers)}
+            found = self.stack.place(request.voice, busy)
+            if found is None:
+                return False
+            place = found
+        decoder = self._loaded.tokenizer.decoder()
+        sampler = Sampler(request.sampling, request.seed, self._loaded.vocabulary, decoder.peek)
+        taken = {row.slot for row in self.readers}
+        slot = next(slot for slot in reversed(range(self.count)) if slot not in taken)
+        row = Row(request, sampler, decoder, place, slot)
+        row.read = self.prefixes.recall(row.root, request.ids, self.cache[:, slot])
+        request.cached_tokens = row.read
+        self.readers.append(row)
+        return True
+
+    def _read(self, allowed: int) -> int:
+        """Read a block of the prompt that is nearest its end; how many tokens that were."""
+        # Whoever was passed over counts as a block shorter each time, so nobody starves.
+        row = min(self.readers, key=lambda row: row.left - row.passed * self._block)
+        for other in self.readers:
+            other.passed += other is not row
+        ids = row.request.ids
+        block = ids[row.read : row.read + allowed]
+        try:
+            voices = self.stack.one(row.place)
+            inputs = torch.tensor(block, device=self.network.device)
+            hidden = self.network.read(inputs, row.read, self.cache[:, row.slot], voices)
+            row.read += len(block)
+            if row.read == len(ids):
+                logits = self.network.logits(hidden[-1:], voices)
+                drawn = draw(logits, [row.draft()])[0]
+                if not math.isnan(drawn.logprob):
+                    self.prefixes.keep(row.root, ids, self.cache[:, row.slot])
+                self._say(row, drawn)
+                if row in self.readers:
+                    self._seat(row)
+        except Exception as error:
+            self._fail(row.request, error)
+            self._leave(row)
+        return len(block)
+
+    def _seat(self, row: Row) -> None:
+        """Let a row that has read its prompt write, in the first slot after those who do."""
+        self.readers.remove(row)
+        slot = len(self.rows)
+        if row.slot != slot:
+            kept = self.cache[:, row.slot, :, : row.read]
+            for other in self.readers:
+                if other.slot == slot:  # someone reads there: change places
+                    kept = kept.clone()
+                    self._copy(other, row.slot)
+            self.cache[:, slot, :, : row.read].copy_(kept)
+            row.slot = slot
+        self.rows.append(row)
+        self.stack.seat(slot, row.place)
+
+    def _copy(self, row: Row, slot: int) -> None:
+        moved = self.cache[:, row.slot, :, : row.read]
+        self.cache[:, slot, :, : row.read].copy_(moved)
+        row.slot = slot
+
+    # Replies.
+
+    def _write(self) -> None:
+        """One token more for every row."""
+        rows = list(self.rows)
+        try:
+            drawn = self._draw(rows)
+        except Exception:
+            # Nothing tells whose fault it was; the step changes nothing that a second cannot.
+            log.exception("A step of %d replies failed; each is tried alone", len(rows))
+            drawn = [self._draw_alone(row) for row in rows]
+        for row, found in zip(rows, drawn, strict=True):
+            row.read += found is not None
+        for row, found in zip(rows, drawn, strict=True):
+            if found is None:
+                self._leave(row)
+            else:
+                self._say(row, found)
+
+    def _draw(self, rows: Sequence[Row]) -> Sequence[Drawn | None]:
+        device = self.network.device
+        ids = torch.tensor([row.tokens[-1] for row in rows], device=device)
+        places = torch.tensor([row.read for row in rows], device=device)
+        length = max(row.read for row in rows) + 1
+        cache = self.cache[:, rows[0].slot : rows[0].slot + len(rows)]
+        voices = self.stack.applied(len(rows)) if len(rows) > 1 else self.stack.one(rows[0].place)
+        logits = self.network.step(ids, places, cache, length, voices)
+        return draw(logits, [row.draft() for row in rows])
+
+    def _draw_alone(self, row: Row) -> Drawn | None:
+        try:
+            return self._draw([row])[0]
+        except Exception as error:
+            self._fail(row.request, error)
+            return None
+
+    def _say(self, row: Row, drawn: Drawn) -> None:
+        """Add a token to a reply, or end it."""
+        request = row.request
+        if math.isnan(drawn.logprob):
+            said = "the model computed values that are no numbers (try dtype bfloat16)"
+            self._fail(request, ValueError(said))
+            self.cache[:, row.slot].zero_()  # what is no number outlasts a mask
+            self._leave(row)
+            return
+        if drawn.token in self._loaded.tokenizer.stop_ids:
+            self._end(row, "stop")
+            return
+        row.tokens.append(drawn.token)
+        piece = row.decoder.push(drawn.token)
+        last = len(row.tokens) >= request.sampling.max_new_tokens
+        if last and not row.written + piece:
+            piece = row.decoder.flush()  # half a character is better than an empty reply
+        row.written += piece
+        request.write(piece, drawn.logprob)
+        if last:
+            self._end(row, "length")
+
+    def _end(self, row: Row, finish: Finish) -> None:
+        """Let a request go and remember what was read."""
+        known = [*row.request.ids, *row.tokens][: row.read]
+        self.prefixes.keep(row.root, known, self.cache[:, row.slot])
+        taken = time.monotonic() - row.request.begun_at
+        self.pace = taken if self.pace is None else 0.8 * self.pace + 0.2 * taken
+        row.request.end(finish)
+        self._leave(row)
+
+    def _fail(self, request: LocalGeneration, error: Exception) -> None:
+        log.error("%s failed while it answered", request.identity.engine, exc_info=error)
+        said = f"{request.identity.engine} failed: {short(error)}. Try again."
+        request.end("error", EngineFailed(said))
+
+    def _leave(self, row: Row) -> None:
+        """Free the slot; the last who writes moves into the gap."""
+        if row in self.readers:
+            self.readers.remove(row)
+        if row not in self.rows:
+            return
+        last = self.rows.pop()
+        if last is not row:
+            self.rows[row.slot] = last
+            self.stack.seat(row.slot, last.place)
+            self._copy(last, row.slot)
+
+
+def short(error: BaseException) -> str:
+    """An error in a line; the log has all of it."""
+    if isinstance(error, RoleCraftError):
+        return str(error)
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+
+
+def _spoken(written: str, labelled: bool) -> bool:
+    """Whether a reply says something: its label alone, or the beginning of one, does not."""
+    if labelled:
+        return bool(written.strip())
+    return not may_become_label(written) and bool(split_opening(written)[1].strip())
