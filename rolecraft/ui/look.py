@@ -17,8 +17,17 @@ from rolecraft.ui.faces import PORTRAITS
 from rolecraft.ui.texts import LANGUAGES, TEXTS
 
 STATIC = Path(__file__).with_name("static")
-STYLES = ("style.css", "pages.css")
-SCRIPTS = ("page.js", "picker.js", "talk.js", "composer.js", "side.js")
+STYLES = ("style.css", "pages.css", "cast.css", "rate.css")
+SCRIPTS = (
+    "page.js",
+    "picker.js",
+    "talk.js",
+    "composer.js",
+    "side.js",
+    "cast.js",
+    "rating.js",
+    "rate.js",
+)
 _WORDS = (  # what the scripts say by themselves
     "copied", "edit_note", "edit_save", "cancel", "save", "delete", "really_delete", "new_title",
 )  # fmt: skip

@@ -35,6 +35,21 @@
       count.textContent = narrowed ? `${shown} / ${people.length}` : "";
     }
 
+    // A link names whom to talk with. The server first says where this browser was.
+    const url = new URL(location.href);
+    const asked = url.searchParams.get("with");
+    if (asked) {
+      url.searchParams.delete("with");
+      history.replaceState(history.state, "", url);
+      const waiting = setInterval(() => {
+        if (!document.querySelector("#rc-talks .side")) return;
+        clearInterval(waiting);
+        const open = document.querySelector("#rc-head .talk-head")?.dataset.character;
+        const card = element.querySelector(`[data-character="${CSS.escape(asked)}"]`);
+        if (open !== asked) card?.click();
+      }, 50);
+    }
+
     input.addEventListener("input", filter);
     rolecraft.acts(element, {
       pick(button) {
