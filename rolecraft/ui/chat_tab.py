@@ -16,6 +16,7 @@ from rolecraft.ui import side
 from rolecraft.ui.composer import composer
 from rolecraft.ui.page import BOTH, language_of_request, part, refusals_shown, sent
 from rolecraft.ui.picker import picker
+from rolecraft.ui.rate_sheet import build_rate_sheet
 from rolecraft.ui.saying import Saying
 from rolecraft.ui.scene import Scene, Shown
 from rolecraft.ui.talking import Talking
@@ -41,6 +42,7 @@ def build_chat_tab(blocks: gr.Blocks, services: Services, secret: str) -> Parts:
     """Build and wire the tab inside the open `blocks`. `secret` hides the browser's token."""
     scene = Scene(services)
     parts = _layout(services, scene, secret)
+    build_rate_sheet(parts.place, services)
     _wire(blocks, parts, Talking(services, scene), Saying(services, scene))
     return parts
 

@@ -51,14 +51,19 @@ def choose(names: Sequence[str], language: Language) -> str:
     return page(say(language, "rate_nav"), body, kind="quiet-page")
 
 
-def consent(language: Language, *, talk: bool = False) -> str:
-    """What a rater agrees to, asked before the first rating."""
+def consent(language: Language, *, message: str | None = None) -> str:
+    """What a rater agrees to, asked before the first rating.
+
+    With `message` it stands over a talk and leads to the form of that message.
+    """
+    talk = message is not None
+    then = f' data-message="{escape(message)}"' if message else ""
     text, _ = rubric.consent(language)
     lines = "".join(f"<p>{escape(line)}</p>" for line in text.strip().splitlines())
     agree = "rate_agree_talk" if talk else "rate_agree"
     decline = f'<a class="quiet" href="./?lang={language}">{word(language, "rate_decline")}</a>'
     return (
-        f'<form class="consent" data-act-form="agree">{lines}{_scopes((), language)}'
+        f'<form class="consent" data-act-form="agree"{then}>{lines}{_scopes((), language)}'
         f'<div class="send"><button type="submit" class="primary">{word(language, agree)}</button>'
         f"{'' if talk else decline}"
         '<p class="state" role="status" aria-live="polite"></p></div></form>'

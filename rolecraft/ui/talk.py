@@ -14,6 +14,7 @@ from rolecraft.ui.faces import Face
 from rolecraft.ui.markup import ICONS, button, emotion_tag, escape, word
 from rolecraft.ui.texts import Language, say
 
+_RATED_FROM = 2  # replies
 _MARKED = ("user_stop", "disconnect", "error", "length")
 
 
@@ -51,6 +52,8 @@ def log(talk: Talk, language: Language) -> str:
         parts.append(_starters(talk, language))
     elif talk.messages[-1].role == "user" and not talk.answering:
         parts.append(_unanswered(talk, language))
+    if _may_rate(talk):
+        parts.append(_rate(language))
     if not talk.face.on_shelf:
         parts.append(f'<p class="gone">{word(language, "gone_character")}</p>')
     return (
@@ -145,6 +148,8 @@ def _theirs(talk: Talk, message: StoredMessage, language: Language) -> str:
         again = "retry" if message.partial else "again"
         tools.append(_tool("again", language, label=again, text=message.partial))
     tools += [_tool("copy", language), _tool("why", language)]
+    if talk.face.on_shelf and not message.partial:
+        tools.append(_tool("rate", language, label="rate_reply"))
     shown = escape(message.text)
     empty = "" if message.text else " empty"
     return (
@@ -155,6 +160,18 @@ def _theirs(talk: Talk, message: StoredMessage, language: Language) -> str:
         f'<div class="bubble{empty}" dir="auto">{shown or word(language, "empty_reply")}</div>'
         f'<div class="tools">{"".join(tools)}</div></div></article>'
     )
+
+
+def _may_rate(talk: Talk) -> bool:
+    """Whether there is enough of the talk, by the character alone, to be rated."""
+    replies = [one for one in talk.messages if one.role == "assistant"]
+    ours = any(one.text in CARE.values() for one in replies)
+    return len(replies) >= _RATED_FROM and not (ours or talk.answering) and talk.face.on_shelf
+
+
+def _rate(language: Language) -> str:
+    label = say(language, "rate_talk")
+    return button(label, "rate", kind="rate-talk", icon="rate", text=True)
 
 
 def _care(message: StoredMessage, language: Language) -> str:

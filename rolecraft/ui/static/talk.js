@@ -82,6 +82,10 @@
         rolecraft.returnTo = button;
         trigger("act", { do: "why", id: idOf(button) });
       },
+      rate(button) {
+        rolecraft.returnTo = button;
+        rolecraft.openRating({ message: button.closest("[data-id]")?.dataset.id || "" });
+      },
       step(button) {
         if (rolecraft.busy) return;
         trigger("act", { do: "step", id: idOf(button), step: Number(button.dataset.step) });
