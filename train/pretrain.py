@@ -153,9 +153,18 @@ class Gradients:
 
     def accumulate(self, batches: list[Rows]) -> tuple[float, int]:
         """Mean loss over the learnt tokens of all batches, and their number."""
+        total, learnt = self.add(batches)
+        self.scale(1 / max(1, learnt))
+        return total / max(1, learnt), learnt
+
+    def add(self, batches: list[Rows]) -> tuple[float, int]:
+        """Gradients of the summed loss; returns that loss and the number of learnt tokens.
+
+        They are scaled afterwards: a 16-bit base would lose the small ones on the way.
+        """
         learnt = sum(int((rows.labels != IGNORED).sum()) for rows in batches)
         waiting = iter(batches)
-        losses = self.pool.map(lambda replica: self._work(replica, waiting, learnt), self.replicas)
+        losses = self.pool.map(lambda replica: self._work(replica, waiting), self.replicas)
         total = sum(losses)
         for replica in self.replicas[1:]:
             for mine, theirs in zip(replica.parameters(), self.model.parameters(), strict=True):
@@ -164,10 +173,16 @@ class Gradients:
                     mine.grad = None
         return total, learnt
 
-    def _work(self, replica: Any, waiting: Iterator[Rows], learnt: int) -> float:
+    def scale(self, factor: float) -> None:
+        """Multiply every gradient."""
+        for parameter in self.model.parameters():
+            if parameter.grad is not None:
+                parameter.grad.mul_(factor)
+
+    def _work(self, replica: Any, waiting: Iterator[Rows]) -> float:
         total = 0.0
         for rows in waiting:
-            loss = summed_loss(replica, rows) / max(1, learnt)
+            loss = summed_loss(replica, rows)
             loss.backward()
             total += loss.item()
         return total

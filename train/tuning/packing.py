@@ -117,8 +117,13 @@ class _Row:
     def rows(self) -> SharedRows:
         # What is left over is a group of its own, or its attention would have nothing to see.
         self.positions[self.end :] = np.arange(self.length - self.end)
-        fields = (self.ids, self.labels, self.positions, self.groups, self.segments)
-        return SharedRows(*(one[None] for one in fields))
+        return SharedRows(
+            self.ids[None],
+            self.labels[None],
+            self.positions[None],
+            self.groups[None],
+            self.segments[None],
+        )
 
 
 def padded(documents: Sequence[Document]) -> Rows:

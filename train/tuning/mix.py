@@ -1,0 +1,228 @@
+"""The mix of training examples: general and specific answers, scenes, composed talks.
+
+Draws by explicit shares, knows its position and can be put back to it. The prompt is the chat's
+own. Knows no model beyond the tokeniser's chat format.
+"""
+
+import dataclasses
+import hashlib
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rolecraft.characters.model import Character, Dialogue
+from rolecraft.conversation import Budget, Message
+from rolecraft.errors import TrainingError
+from train.cast import Cast
+from train.documents import ChatFormat, Document
+from train.imagine import MATERIAL, MINI_BUDGET, Answered, stream, talk
+from train.tuning.config import Config
+
+OWN = ("general", "specific", "script")  # read from the folder of characters
+COMPOSED = ("cast", "imagined")
+LARGE_BUDGET = Budget(tokens=6000, passage_chars=400, full_persona=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """One example before it is rendered: what of a character is asked and answered."""
+
+    character: Character
+    kind: str
+    told: Any  # a Question, a Dialogue, or an instruction with one Answer
+
+    @property
+    def key(self) -> str:
+        """The same in every run, whatever stands around the example in its file."""
+        return f"{self.character.id}/{self.kind}/{self.told!r}"
+
+
+@dataclasses.dataclass
+class Pile:
+    """One kind of one character, gone through in an order of its own every epoch."""
+
+    name: str
+    items: list[Item]
+    seed: int
+    epoch: int = 0
+    position: int = 0
+    _order: tuple[int, list[int]] = (-1, [])
+
+    def take(self) -> Item:
+        """The next item."""
+        if self.position == len(self.items):
+            self.epoch, self.position = self.epoch + 1, 0
+        if self._order[0] != self.epoch:
+            order = list(range(len(self.items)))
+            random.Random(f"{self.seed}/{self.name}/{self.epoch}").shuffle(order)
+            self._order = self.epoch, order
+        self.position += 1
+        return self.items[self._order[1][self.position - 1]]
+
+
+class Mix:
+    """Documents for ever; `state` and `restore` make it go on where it was."""
+
+    def __init__(self, config: Config, tokenizer: str | Path) -> None:
+        self.config = config
+        self.tokenizer = Path(tokenizer)
+        self.chat = ChatFormat(str(tokenizer))
+        self.seed = config.data_seed or config.seed
+        self.rng = random.Random(self.seed)
+        self.budget = _budget(config, self.chat)
+        self.piles: dict[str, list[Pile]] = {}
+        self.validation: list[Item] = []
+        self.streams: dict[str, Iterator[tuple[Message, ...]]] = {}
+        self._read()
+
+    def __iter__(self) -> Iterator[Document]:
+        return self
+
+    def __next__(self) -> Document:
+        source = self.rng.choices(list(self.config.sources), list(self.config.sources.values()))[0]
+        if source in self.streams:
+            return self.chat.document(next(self.streams[source]))
+        piles = self.piles[source]
+        weights = [len(pile.items) ** (1 / self.config.temperature) for pile in piles]
+        pile = self.rng.choices(piles, weights)[0]
+        return self.document(pile.take())
+
+    def document(self, item: Item) -> Document:
+        """An example as the chat would have asked it, cut to the limits."""
+        messages = talk(item.character, self._exchanges(item), budget=self.budget)
+        return _limited(self.chat.document(messages), self.config.target_tokens)
+
+    def held_out(self) -> list[Document]:
+        """The validation examples, the same ones with the same passages at every call."""
+        before = self.rng.getstate()
+        self.rng.seed(f"{self.seed}/validation")
+        documents = [self.document(item) for item in self.validation]
+        self.rng.setstate(before)
+        return documents
+
+    def state(self) -> dict[str, Any]:
+        """The position: of the random numbers and of every pile."""
+        piles = {p.name: [p.epoch, p.position] for group in self.piles.values() for p in group}
+        return {"rng": self.rng.getstate(), "piles": piles}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a position of the same mix."""
+        self.rng.setstate(state["rng"])
+        for pile in (pile for group in self.piles.values() for pile in group):
+            pile.epoch, pile.position = state["piles"][pile.name]
+
+    def _read(self) -> None:
+        unknown = sorted(set(self.config.sources) - {*OWN, *COMPOSED})
+        if unknown:
+            raise TrainingError(
+                f"No source named {unknown[0]!r}. There are: {', '.join((*OWN, *COMPOSED))}."
+            )
+        composed = [name for name in COMPOSED if name in self.config.sources]
+        if composed and (self.budget.full_persona or not self.budget.emotions):
+            raise TrainingError(
+                f"The source {composed[0]} is composed for the small prompt with emotions. "
+                f'Take {", ".join(OWN)}, or prompt = "small" and emotions = true.'
+            )
+        if "cast" in composed and self.config.validation_share:
+            raise TrainingError(
+                "The source cast draws on every written answer, so none is left to validate with. "
+                "Take general, specific and script, or validation_share = 0."
+            )
+        self.streams = {name: stream(name, self.rng) for name in composed}
+        if set(self.config.sources) & set(OWN) or self.config.validation_share:
+            self._read_piles()
+
+    def _read_piles(self) -> None:
+        self.cast = Cast(self.rng, Path(self.config.characters))
+        kept: list[Item] = []
+        for kind in OWN:
+            for character in self.cast.characters:
+                items = list(_items(character, kind, self.cast.instructions))
+                kept += [item for item in items if self._validates(item)]
+                left = [item for item in items if not self._validates(item)]
+                if left and kind in self.config.sources:
+                    pile = Pile(f"{kind}/{character.id}", left, self.seed)
+                    self.piles.setdefault(kind, []).append(pile)
+        empty = [kind for kind in OWN if kind in self.config.sources and kind not in self.piles]
+        if empty:
+            raise TrainingError(
+                f"{self.config.characters} holds no {empty[0]} examples to train on. Take another "
+                "folder of characters, or leave the source out."
+            )
+        kinds = [kind for kind in OWN if kind in self.config.sources] or ["specific"]
+        kept = sorted((one for one in kept if one.kind in kinds), key=lambda one: _hash(one.key))
+        self.validation = kept[: self.config.validation_items]
+
+    def _validates(self, item: Item) -> bool:
+        return _hash(f"{self.seed}/{item.key}") / 2**256 < self.config.validation_share
+
+    def _exchanges(self, item: Item) -> list[Answered]:
+        if item.kind == "general":
+            question, answer = item.told
+            passages = self.cast.noise(item.character, 2)
+            return [Answered(question, passages, answer.text, answer.emotion)]
+        if item.kind == "specific":
+            return [self.cast.asked(item.character, item.told)]
+        return self.cast.scene(item.character, item.told)
+
+
+def _items(character: Character, kind: str, instructions: dict[str, Any]) -> Iterator[Item]:
+    if kind == "specific":
+        told: list[Any] = list(character.questions_of("train"))
+    elif kind == "script":
+        told = [scene for scene in character.script if _answers(character, scene)]
+    else:
+        told = [
+            (instructions[one.instruction]["zh"], answer)
+            for one in character.general
+            if one.instruction in instructions
+            for answer in one.answers
+        ]
+    return (Item(character, kind, one) for one in told)
+
+
+def _answers(character: Character, scene: Dialogue) -> bool:
+    """Whether the character speaks after somebody else did."""
+    own = {character.name["zh"], character.profile.get("name", "")}
+    speakers = [turn.speaker in own for turn in scene.turns]
+    return False in speakers and True in speakers[speakers.index(False) :]
+
+
+def _budget(config: Config, chat: ChatFormat) -> Budget:
+    budget = MINI_BUDGET if config.prompt == "small" else LARGE_BUDGET
+    budget = dataclasses.replace(budget, emotions=config.emotions)
+    if not config.source_tokens:
+        return budget
+    return dataclasses.replace(
+        budget, tokens=config.source_tokens, count=lambda text: len(chat.pieces.encode(text))
+    )
+
+
+def _limited(document: Document, target: int) -> Document:
+    """The last reply cut to `target` tokens; where it would have ended is then not learnt."""
+    start = len(document)
+    while start and document.learnt[start - 1]:
+        start -= 1
+    if not target or len(document) - start <= target + 1:
+        return document
+    end = start + target
+    return Document(document.ids[:end], document.learnt[:end], document.prefix)
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest())
+
+
+def data_sha256(config: Config) -> str:
+    """The hash of every file that the examples are made from."""
+    folders: dict[Path, tuple[str, ...]] = {Path(config.characters): ("yaml", "jsonl")}
+    if set(config.sources) & set(COMPOSED):
+        folders[MATERIAL] = ("yaml",)
+    digest = hashlib.sha256()
+    for folder, endings in folders.items():
+        paths = (path for path in folder.rglob("*") if path.suffix[1:] in endings)
+        for path in sorted(paths):
+            digest.update(f"{path.relative_to(folder)}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
