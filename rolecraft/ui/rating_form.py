@@ -95,7 +95,7 @@ def card(person: Character, face: Face, language: Language) -> str:
         f'<div class="about-person">{face.picture(language, "small")}'
         f'<div class="who"><strong>{escape(face.name[language])}</strong>'
         f"<span>{escape(face.tagline[language])}</span></div>"
-        f'<details class="fold person"><summary>{word(language, "rate_card")}</summary>'
+        f'<details class="fold who-card"><summary>{word(language, "rate_card")}</summary>'
         f'<div class="traits">{traits}</div><dl class="facts">{rows}</dl></details></div>'
     )
 
@@ -230,7 +230,7 @@ def _skip(language: Language) -> str:
         for one in SKIPS
     )
     return (
-        f'<details class="skip"><summary>{word(language, "rate_skip")}</summary>'
+        f'<details class="pass"><summary>{word(language, "rate_skip")}</summary>'
         f'<div class="reasons" role="group" aria-label="{word(language, "rate_skip_why")}">'
         f"<p>{word(language, 'rate_skip_why')}</p>{reasons}</div></details>"
     )

@@ -15,7 +15,7 @@
     toast.classList.toggle("trouble", Boolean(trouble));
     toast.classList.add("shown");
     clearTimeout(toast.timer);
-    toast.timer = setTimeout(() => toast.classList.remove("shown"), 10000);
+    toast.timer = setTimeout(() => toast.classList.remove("shown"), 6000);
   }
 
   // What became of a rating arrives apart from what is to be shown.
