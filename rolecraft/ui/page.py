@@ -85,7 +85,8 @@ def refusals_shown(handler: Callable[..., Any]) -> Callable[..., Any]:
         expected = isinstance(error, RoleCraftError)
         # the toast would otherwise show marks in the text as HTML
         said = html.escape(in_words(error, language))
-        return gr.Error(said, duration=8 if expected else None, print_exception=False, title="")
+        title = say(language, "notice")
+        return gr.Error(said, duration=8 if expected else None, print_exception=False, title=title)
 
     if inspect.isgeneratorfunction(handler):
 

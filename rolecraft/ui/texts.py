@@ -75,7 +75,7 @@ ZH = {
     "emotion_free": "由角色自己决定",
     "passages_on": "回答前先查角色资料",
     "machine_note": "演他们的是机器，不是真人。",
-    "mini_note": "眼下这个是随项目附带的小模型，真模型的样品：答得快，懂得少，常会跑题或答错。",
+    "mini_note": "眼下是随项目附带的小模型，只是真模型的样品：懂得少，常会跑题或答错。",
     "log": "对话",
     "composer": "给{name}写点什么",
     "composer_plain": "写点什么",
@@ -138,6 +138,7 @@ ZH = {
     "script": "剧本片段",
     "question": "写好的问答",
     "apology": "抱歉，这边出了点问题（编号 {id}）。对话没有受影响，请再试一次。",
+    "notice": "请留意",
     "busy": "上一句还没说完。等一等，或者先按“停下”。",
     "not_yours": "只能修改自己说的话。",
     "no_conversation": "先挑一个人再聊吧。",
@@ -203,7 +204,7 @@ EN = {
     "settings": "Settings",
     "engine": "Who plays the part",
     "engine_default": "default",
-    "not_here": "not available here",
+    "not_here": "Not available here",
     "needs": "Needs",
     "licence": "Licence",
     "sampling": "How freely they speak",
@@ -227,8 +228,8 @@ EN = {
     "passages_on": "Look into the character's notes before answering",
     "machine_note": "A machine plays the characters, not a person. ",
     "mini_note": (
-        "This one is the small model that ships with RoleCraft, a sample of the real one: quick, "
-        "speaks only Chinese, knows little, and is often wrong or off the point."
+        "This small model is only a sample of the real one: it speaks only Chinese, knows "
+        "little, and is often wrong."
     ),
     "log": "Conversation",
     "composer": "Write to {name}",
@@ -297,6 +298,7 @@ EN = {
         "Sorry, something went wrong here (number {id}). Your conversation is unharmed; "
         "please try again."
     ),
+    "notice": "Please note",
     "busy": "The last reply is still being written. Wait a moment, or press Stop first.",
     "not_yours": "You can only edit what you said yourself.",
     "no_conversation": "Choose somebody to talk with first.",

@@ -54,7 +54,7 @@
     rolecraft.acts(element, {
       pick(button) {
         if (rolecraft.busy) return;
-        element.dataset.picked = button.dataset.character;
+        rolecraft.arriving = true;
         trigger("pick", { character: button.dataset.character });
       },
       filter(chip) {

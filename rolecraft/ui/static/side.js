@@ -168,6 +168,7 @@
         return;
       }
       leaving = setTimeout(rolecraft.left, 3000); // a step that failed says nothing
+      rolecraft.arriving = true;
       trigger("leave", sent);
     };
     rolecraft.leave = leave;

@@ -8,6 +8,7 @@
   let following = true;
   function follow(force) {
     const area = scroller();
+    following ||= force;
     if (area && (force || following)) area.scrollTop = area.scrollHeight;
   }
   addEventListener("scroll", (event) => {
@@ -17,6 +18,15 @@
     }
   }, true);
   rolecraft.follow = follow;
+
+  // A talk opens at its end, one that has not begun at its beginning.
+  rolecraft.arriving = true;
+  function arrive(log) {
+    rolecraft.arriving = false;
+    following = Boolean(log.querySelector(".mine"));
+    const settle = () => { scroller().scrollTop = following ? scroller().scrollHeight : 0; };
+    requestAnimationFrame(() => requestAnimationFrame(settle)); // once it is shown
+  }
 
   rolecraft.head = ({ element, watch }) => {
     let character = "";
@@ -36,7 +46,6 @@
       const now = head?.dataset.character || "";
       if (now !== character) {
         character = now;
-        follow(true);
         if (now) rolecraft.arrived?.(head.dataset);
         else document.querySelector("#rc-picker input")?.focus({ preventScroll: true });
       }
@@ -49,7 +58,10 @@
   rolecraft.stream = ({ watch }) => watch("value", () => follow(false));
 
   rolecraft.log = ({ element, trigger, watch }) => {
-    watch("value", () => follow(false));
+    watch("value", () => {
+      if (rolecraft.arriving && element.querySelector(".log")) arrive(element);
+      else follow(false);
+    });
     const idOf = (button) => button.closest("[data-id]").dataset.id;
     const make = (sent) => {
       if (rolecraft.busy) return;
