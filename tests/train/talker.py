@@ -1,6 +1,7 @@
 """A server on this machine that speaks OpenAI's protocol and does what the stages' prompts ask."""
 
 import json
+import random
 import re
 import threading
 import time
@@ -18,6 +19,7 @@ from rolecraft.characters.model import (
     Utterance,
 )
 
+WORDS = list("山水风雨花草树云早晚饭茶路桥船书信钟灯门窗猫狗鱼鸟春夏秋冬红白")
 Say = Callable[[list[dict[str, str]]], str]
 
 
@@ -140,12 +142,12 @@ def questions(messages: list[dict[str, str]]) -> str:
     found = re.search(r"出(\d+)[个句]", prompt)
     assert found
     fields = re.findall(r"^- (\w+)（(.+?)）：(.+)$", prompt, re.MULTILINE)
-    mark = abs(hash(prompt)) % 9973
     rows = []
     for n in range(int(found.group(1))):
-        row = {"question": f"第{mark}号第{n}件你还记得吗？", "answer": f"记得，{mark}零{n}。"}
+        words = random.Random(f"{prompt} {n}").sample(WORDS, 16)
+        row = {"question": f"{''.join(words[:8])}？", "answer": f"{''.join(words[8:])}。"}
         if fields:
-            key, name, value = fields[n]
+            key, name, value = fields[n % len(fields)]
             row = {"question": f"你的{name}是什么？", "answer": f"是{value}呀。", "field": key}
         rows.append({**row, "emotion": "快乐"})
     return _json({"questions": rows})

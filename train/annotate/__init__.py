@@ -13,6 +13,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,8 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
     names = ("character", "all", "lines", "engine", "model", "temperature", "top_p",
              "max_new_tokens", "seed")  # fmt: skip
     if args.collect:
-        return {"sheets": [path.read_text("utf-8") for path in args.collect if path.is_file()]}
+        sheets = [path.read_bytes() for path in args.collect if path.is_file()]
+        return {"sheets": [sha256(body).hexdigest() for body in sheets]}
     if args.classifier:
         return {"classifier": fingerprint(args.classifier), "all": args.all}
     return {name: getattr(args, name) for name in names}

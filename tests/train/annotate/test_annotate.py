@@ -137,7 +137,9 @@ def test_estimate_price_and_the_end_of_the_money(
     told = capsys.readouterr().err
     assert "measured on 2 stored answers" in told and "5 requests to make" in told
     assert "about 250 out" in told  # 50 tokens each, as the server counts
-    assert stage("annotate", bare, tmp_path / "out", *prices, "--max-cost", 0.3, "--at-once", 1) == 1
+    assert (
+        stage("annotate", bare, tmp_path / "out", *prices, "--max-cost", 0.3, "--at-once", 1) == 1
+    )
     assert len(server.asked) == 4  # two more at 0.20 each
     assert stage("annotate", bare, tmp_path / "out", "--max-cost", 5) == 1
     assert "--max-cost needs --price-in" in capsys.readouterr().err

@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rolecraft.characters import read_shelf
 from rolecraft.characters.model import Utterance
-from rolecraft.emotions import LABELS
-from train.annotate.agreement import agreement, alpha_of
+from train.annotate.agreement import agreement, alpha_of, alphas
 from train.annotate.people import majority
 
 Run = Callable[..., int]
@@ -149,24 +149,8 @@ def test_agreement_of_nothing_is_not_a_number() -> None:
 
 
 def test_the_quick_formula_is_that_of_the_package() -> None:
-    import numpy as np
-
-    from train.annotate import agreement as module
-
     rng = np.random.default_rng(3)
-    counts = rng.multinomial(3, [0.4, 0.3] + [0.3 / 8] * 8, size=200)
-    whole = alpha_of(counts)
-
-    class Whole:
-        def integers(self, size: int, **_: object) -> np.ndarray:
-            return np.arange(size)
-
-    low, high = np.nan, np.nan
-    saved = np.random.default_rng
-    try:
-        module.np.random.default_rng = lambda seed: Whole()  # type: ignore[assignment]
-        low, high = module._interval(counts, 0)
-    finally:
-        module.np.random.default_rng = saved
-    assert low == pytest.approx(whole) and high == pytest.approx(whole)
-    assert counts.shape[1] == len(LABELS)
+    counts = rng.multinomial(3, [0.4, 0.3] + [0.3 / 8] * 8, size=50)
+    times = rng.integers(0, 4, size=(3, 50))
+    wanted = [alpha_of(np.repeat(counts, row, axis=0)) for row in times]
+    assert alphas(counts, times) == pytest.approx(wanted)
