@@ -180,7 +180,8 @@ def own(ratings: Iterable[Own], agreed: Collection[str], language: Language, sai
 def _own(one: Own, language: Language) -> str:
     rating = one.rating
     said = [word(language, f"rate_{rating.preference}")] if rating.preference else []
-    said += [_value(*score, language) for score in rating.scores]
+    pair = any(side == "right" for side, _, _ in rating.scores)
+    said += [_value(*score, language, pair=pair) for score in rating.scores]
     if rating.kind == "withdraw":
         said = [word(language, "rate_withdrawn")]
     if rating.kind == "skip":
@@ -199,9 +200,10 @@ def _own(one: Own, language: Language) -> str:
     )
 
 
-def _value(side: str, criterion: str, value: int | None, language: Language) -> str:
+def _value(side: str, criterion: str, value: int | None, language: Language, *, pair: bool) -> str:
     name = escape(rubric.rubric(language)[criterion]["name"])
-    return f"{name} {value or word(language, 'rate_na_short')}"
+    letter = {"left": "A ", "right": "B "}[side] if pair else ""
+    return f"{letter}{name} {value or word(language, 'rate_na_short')}"
 
 
 def _scopes(agreed: Collection[str], language: Language) -> str:
