@@ -1,1 +1,1 @@
-"""Two arms answer the same words: who is drawn, how both are asked alike, and what becomes of it."""
+"""Two arms answer the same words: who is drawn, and how both are asked alike."""

@@ -5,6 +5,7 @@ arm, and `reply` tells everything and is for what comes after the vote.
 """
 
 import json
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -15,7 +16,7 @@ from rolecraft.conversation import Finish, Identity, Message, Passage, Reply, Sa
 from rolecraft.store.database import Database
 from rolecraft.store.generations import FAILED, known
 from rolecraft.store.inbox import code
-from rolecraft.store.rated_schema import EventRow, PresentationRow
+from rolecraft.store.rated_schema import EventRow, PresentationRow, ScoreRow
 from rolecraft.store.shown_schema import GenerationRow, ModelRevRow, TurnRow
 
 
@@ -34,9 +35,24 @@ class Pair:
     policy: str
     probability: float
     preference: str | None
+    scores: tuple[tuple[str, int], ...]  # side and value of every criterion that has one
     rated: bool
     receipt: str
     failed: tuple[str, ...]
+
+    @property
+    def goes_on(self) -> str:
+        """The side with which the talk goes on: the chosen, else the better rated, else by lot.
+
+        The lot is the form's random id, so that every look at it says the same.
+        """
+        if self.preference in ("left", "right"):
+            return str(self.preference)
+        if self.preference is None:
+            sums = {side: sum(v for s, v in self.scores if s == side) for side in ("left", "right")}
+            if sums["left"] != sums["right"]:
+                return max(sums, key=lambda side: sums[side])
+        return random.Random(self.form).choice(("left", "right"))
 
 
 class Compared:
@@ -67,6 +83,9 @@ class Compared:
                     .order_by(EventRow.seq.desc())
                     .limit(1)
                 )
+                values = select(ScoreRow.generation_id, ScoreRow.value).where(
+                    ScoreRow.event_id == (last.id if last else ""), ScoreRow.value.is_not(None)
+                )
                 sides = {row.left_gen: "left", row.right_gen: "right"}
                 broken = session.scalars(
                     select(GenerationRow.id).where(
@@ -78,6 +97,7 @@ class Compared:
                     ready=row.both_done_ms is not None, revealed=row.revealed_ms is not None,
                     left=row.left_gen, right=str(row.right_gen), policy=row.pair_policy,
                     probability=row.pair_prob, preference=last.preference if last else None,
+                    scores=tuple((str(sides[id]), value) for id, value in session.execute(values)),
                     rated=last is not None, receipt=code(last.row_hash) if last else "",
                     failed=tuple(sorted(str(sides[id]) for id in broken)),
                 )  # fmt: skip
