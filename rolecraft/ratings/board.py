@@ -18,6 +18,7 @@ from rolecraft.ratings.preference import OUTCOMES, Votes
 from rolecraft.ratings.selection import (
     CRITERIA,
     Chosen,
+    Leaks,
     Rows,
     Spec,
     arm_labels,
@@ -31,7 +32,7 @@ from rolecraft.ratings.selection import (
 )
 from rolecraft.ratings.statistics import Estimate, shared_ranks, status
 
-METHOD = "rolecraft-human/1"
+METHOD = "rolecraft-human/2"
 _STRAIGHT = 24  # equal values in a row, which is four pairs with three criteria a side
 
 
@@ -51,6 +52,7 @@ def compute(rows: Rows, spec: Spec) -> dict[str, Any]:
         "n_raters": len(set(main["rater"])),
         "left_out": left_out,
         "table": _table(scores, spec),
+        "other_leaks": _other_leaks(usable, spec, arms),
         "differences": [_difference(one) for one in means.differences(scores)] if scores else [],
         "agreement": _agreement(main, spec),
         "preference": _preference(votes, spec) if votes else None,
@@ -94,6 +96,18 @@ def _table(scores: Scores | None, spec: Spec) -> dict[str, Any]:
     for arm in table:
         table[arm]["rank"] = ranks.get(arm)
     return table
+
+
+def _other_leaks(usable: Chosen, spec: Spec, labels: Mapping[str, str]) -> dict[str, Any]:
+    """The whole table under the other choice for replies that give themselves away."""
+    leaks: Leaks = "included" if spec.leaks == "excluded" else "excluded"
+    other = replace(spec, leaks=leaks)
+    chosen = capped(targets(usable, other), other.cap)[0]
+    return {
+        "leaks": leaks,
+        "n_ratings": len(np.unique(chosen["number"])),
+        "table": _table(scores_of(chosen, labels), other),
+    }
 
 
 def _cell(cell: Estimate | None, resampled: tuple[float, float] | None = None) -> Any:

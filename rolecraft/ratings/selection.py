@@ -31,6 +31,7 @@ _WHOLE = (
 )  # fmt: skip
 _REAL = ("value", "pair_prob")
 Rows = Mapping[str, Sequence[Any]]
+Leaks = Literal["included", "excluded"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Spec:
     modes: tuple[str, ...] = ("blind", "bank")
     sources: tuple[str, ...] = ("live", "recorded")
     rater_kinds: tuple[str, ...] = ("anon", "invited", "expert")
-    leaks: Literal["included", "excluded"] = "included"
+    leaks: Leaks = "included"
     finish: Literal["all", "stop"] = "all"
     flagged: Literal["included", "excluded"] = "excluded"
     cap: int = 10

@@ -1,15 +1,15 @@
 """Published boards as they were: written once, never changed, the last complete one served."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from rolecraft.store.conversations import new_id, now_ms
 from rolecraft.store.database import Database
-from rolecraft.store.rated_schema import BoardRow
+from rolecraft.store.rated_schema import BoardRow, EventRow, PresentationRow
 
 METRIC = "human"
 
@@ -45,6 +45,16 @@ def save(
     with database.write() as session:
         session.add(row)
     return row.id
+
+
+def end_of(database: Database, at_ms: int, modes: Collection[str] = ()) -> int:
+    """The number of the last rating that had come by then, in these modes or in any; 0 for none."""
+    query = select(func.max(EventRow.number)).where(EventRow.received_ms <= at_ms)
+    if modes:
+        query = query.join(PresentationRow, PresentationRow.id == EventRow.presentation_id)
+        query = query.where(PresentationRow.mode.in_(modes))
+    with database.read() as session:
+        return session.scalar(query) or 0
 
 
 def latest(database: Database, limit: int = 20) -> tuple[Snapshot, ...]:

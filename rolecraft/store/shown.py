@@ -4,20 +4,24 @@ Only reads. What a form needs tells no arm; `trace` tells everything and is for 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from rolecraft.conversation import Finish
 from rolecraft.store.database import Database
 from rolecraft.store.generations import FAILED, known
+from rolecraft.store.rated_schema import PresentationRow
 from rolecraft.store.shown_schema import (
     MODEL_IDENTITY,
     CharacterRevRow,
+    ConsentRow,
     GenerationRow,
     ModelRevRow,
+    StudyItemRow,
+    StudyRow,
     TurnRow,
 )
 
@@ -93,6 +97,40 @@ class Shown:
                     earlier[turn.turn_no] = (turn, row)
             return (*(_said(*each) for each in earlier.values()), _said(end, last))
 
+    def public(self, generation: str) -> bool:
+        """Whether the words that a reply answers may be shown to anyone."""
+        agreed = select(ConsentRow.rater_id).where(
+            ConsentRow.scope == "publish", ConsentRow.withdrawn_ms.is_(None)
+        )
+        query = (
+            select(GenerationRow.id)
+            .join(TurnRow, TurnRow.id == GenerationRow.turn_id)
+            .where(
+                GenerationRow.id == generation,
+                or_(TurnRow.rater_id.is_(None), TurnRow.rater_id.in_(agreed)),
+            )
+        )
+        with self._database.read() as session:
+            return session.scalar(query) is not None
+
+    def withheld(self, now_ms: int, running: Collection[str]) -> frozenset[str]:
+        """The replies that someone may still have to rate without knowing whose they are.
+
+        They are those of forms that are open now and of the items of the `running` studies.
+        """
+        form, item = PresentationRow, StudyItemRow
+        open_ = select(form.left_gen, form.right_gen).where(
+            form.state == "open", form.expires_ms >= now_ms, form.mode != "open"
+        )
+        held = (
+            select(item.first_gen, item.second_gen)
+            .join(StudyRow, StudyRow.id == item.study_id)
+            .where(StudyRow.name.in_(running))
+        )
+        with self._database.read() as session:
+            pairs = [*session.execute(open_), *session.execute(held)]
+        return frozenset(one for pair in pairs for one in pair if one)
+
     def trace(self, generation: str) -> dict[str, Any]:
         """Everything that made a reply, to be looked at or to make it again.
 
@@ -102,6 +140,7 @@ class Shown:
             row = known(session, generation)
             model = session.get_one(ModelRevRow, row.model_rev_id)
             turn = session.get_one(TurnRow, row.turn_id)
+            character = session.get_one(CharacterRevRow, turn.character_rev_id)
             plain = {
                 name: getattr(row, name)
                 for name in (
@@ -112,6 +151,7 @@ class Shown:
             }  # fmt: skip
             return plain | {
                 "user_text": turn.user_text,
+                "character": character.character_id,
                 "prompt": json.loads(row.prompt_text) if row.prompt_text else None,
                 "passages": json.loads(row.retrieval_json),
                 "sampling": json.loads(row.sampling_json),

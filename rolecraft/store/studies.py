@@ -78,6 +78,19 @@ class Facts:
     active_ms: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Stand:
+    """How far a study is: the raters of its least rated item, and when it was last taken part in.
+
+    Before anyone has taken part that is when it was made.
+    """
+
+    name: str
+    plan: Mapping[str, Any]
+    fewest_raters: int
+    last_ms: int
+
+
 class Studies:
     """Reads and writes studies. Safe to use from several threads."""
 
@@ -132,6 +145,39 @@ class Studies:
             return tuple(
                 session.scalars(select(StudyRow.name).order_by(StudyRow.created_ms.desc()))
             )
+
+    def stands(self) -> tuple[Stand, ...]:
+        """How far every study is, the newest first."""
+        form = PresentationRow
+        raters = (
+            select(form.item_id, func.count(func.distinct(form.rater_id)).label("raters"))
+            .where(form.state == "rated")
+            .group_by(form.item_id)
+            .subquery()
+        )
+        # of items that nobody has rated there is no row: they count as 0
+        fewest = (
+            select(StudyItemRow.study_id, func.min(func.coalesce(raters.c.raters, 0)))
+            .outerjoin(raters, raters.c.item_id == StudyItemRow.id)
+            .where(StudyItemRow.kind == "target")
+            .group_by(StudyItemRow.study_id)
+        )
+        last = (
+            select(StudyItemRow.study_id, func.max(form.shown_ms))
+            .join(form, form.item_id == StudyItemRow.id)
+            .group_by(StudyItemRow.study_id)
+        )
+        with self._database.read() as session:
+            least = {study: count for study, count in session.execute(fewest)}
+            shown = {study: at for study, at in session.execute(last)}
+            rows = session.scalars(select(StudyRow).order_by(StudyRow.created_ms.desc()))
+            return tuple(
+                Stand(
+                    row.name, json.loads(row.plan_json), least.get(row.id, 0),
+                    shown.get(row.id, row.created_ms),
+                )
+                for row in rows
+            )  # fmt: skip
 
     def item(self, item: str) -> StudyItem:
         """One item by id. Raises `ResultsError` for an unknown one."""

@@ -1,0 +1,162 @@
+"""Which boards the world may see, and when a new version of them is due.
+
+Boards are versions that stand still, never sorted anew under a reader's eyes. What could tell a
+rater anything before the rating is final is not shown to anyone: neither the boards of a study that
+still runs, nor a reply that somebody may yet have to rate. Knows no page.
+"""
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rolecraft.ratings import board
+from rolecraft.ratings.selection import COLUMNS, Chosen, Spec, arm_labels, capped, targets, valid
+from rolecraft.ratings.study import DAY_MS
+from rolecraft.store import boards, rating_rows
+from rolecraft.store.boards import Snapshot
+from rolecraft.store.conversations import now_ms
+from rolecraft.store.database import Database
+from rolecraft.store.shown import Shown
+from rolecraft.store.studies import Stand, Studies
+
+_log = logging.getLogger(__name__)
+WEEK_MS = 7 * DAY_MS
+QUIET_MS = 14 * DAY_MS  # a study in which nobody takes part any more is over
+_KEPT = 3  # choices of ratings that are held for those who look under a cell
+_MORE = ("reply_text", "user_text", "received_hour")
+# Blind votes and ratings of one's own talks are never mixed.
+LIVE = (("blind",), ("chat",))
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """The ratings that a board rests on, with the names of the arms and the words themselves."""
+
+    chosen: Chosen
+    arms: Mapping[str, str]  # model_rev → name on the board
+    texts: Mapping[str, tuple[str, str]]  # generation → what was said, the reply
+    hours: Mapping[int, int]  # number of a rating → the hour it came, since 1970
+
+
+def over(stand: Stand, now: int) -> bool:
+    """Whether a study is over: every item has its raters, or it has been quiet for two weeks."""
+    wanted = int(stand.plan.get("raters_per_item", 1))
+    return stand.fewest_raters >= wanted or now - stand.last_ms > QUIET_MS
+
+
+class Published:
+    """Safe to use from several threads."""
+
+    def __init__(
+        self, database: Database, app: str = "", clock: Callable[[], int] = now_ms
+    ) -> None:
+        self._database = database
+        self._app = app
+        self._clock = clock
+        self._studies = Studies(database, clock)
+        self._shown = Shown(database)
+        self._held: OrderedDict[str, Ratings] = OrderedDict()
+        self._lock = threading.Lock()
+        self._renewing = threading.Lock()
+
+    def running(self) -> frozenset[str]:
+        """The names of the studies that are not over."""
+        now = self._clock()
+        return frozenset(one.name for one in self._studies.stands() if not over(one, now))
+
+    def versions(self, limit: int = 50) -> tuple[Snapshot, ...]:
+        """The boards that may be seen, the newest first."""
+        running = self.running()
+        kept = boards.latest(self._database, limit)
+        return tuple(one for one in kept if _open(one, running))
+
+    def renew(self) -> int:
+        """Keep a new version of every board that is due; how many there were.
+
+        Only one thread does it at a time; another one returns at once.
+        """
+        if not self._renewing.acquire(blocking=False):
+            return 0
+        try:
+            due = self._due()
+            rows = rating_rows.read(self._database, COLUMNS) if due else {}
+            for spec in due:
+                found = board.compute(rows, spec)
+                text = board.text_of(found)
+                boards.save(self._database, found, text, self._app, self._clock)
+            return len(due)
+        finally:
+            self._renewing.release()
+
+    def ratings(self, version: Snapshot) -> Ratings:
+        """What a version rests on, as far as it still stands: nobody's withdrawn words."""
+        with self._lock:
+            if version.id in self._held:
+                self._held.move_to_end(version.id)
+                return self._held[version.id]
+        end = boards.end_of(self._database, version.created_ms)
+        rows = rating_rows.read(self._database, (*COLUMNS, *_MORE))
+        found = _rested_on(rows, Spec.read(version.board["spec"]), end)
+        with self._lock:
+            self._held[version.id] = found
+            while len(self._held) > _KEPT:
+                self._held.popitem(last=False)
+        return found
+
+    def withheld(self) -> frozenset[str]:
+        """The replies that nobody may look at yet."""
+        return self._shown.withheld(self._clock(), self.running())
+
+    def _due(self) -> list[Spec]:
+        now = self._clock()
+        kept = boards.latest(self._database, 200)
+        due = []
+        for modes in LIVE:
+            last = next((one for one in kept if _is(one, "", modes)), None)
+            news = boards.end_of(self._database, now, modes)
+            if last is None:
+                fresh = news > 0
+            else:
+                old = boards.end_of(self._database, last.created_ms, modes)
+                fresh = news > old and now - last.created_ms >= WEEK_MS
+            if fresh:
+                due.append(Spec(modes=modes))
+        for stand in self._studies.stands():
+            last = next((one for one in kept if _is(one, stand.name, ("bank",))), None)
+            if over(stand, now) and (last is None or last.created_ms < stand.last_ms):
+                cap = int(stand.plan.get("cap", Spec.cap))
+                due.append(Spec(study=stand.name, modes=("bank",), cap=cap))
+        return due
+
+
+def _is(one: Snapshot, study: str, modes: tuple[str, ...]) -> bool:
+    spec = one.board["spec"]
+    return spec["study"] == study and tuple(spec["modes"]) == modes
+
+
+def _open(one: Snapshot, running: frozenset[str]) -> bool:
+    """Whether a board tells nothing of a study that runs."""
+    spec = one.board["spec"]
+    if spec["study"]:
+        return spec["study"] not in running
+    return not (running and {"bank", "training"} & set(spec["modes"]))
+
+
+def _rested_on(rows: rating_rows.Table, spec: Spec, end: int) -> Ratings:
+    every = Chosen.of(rows)
+    early = every.only(np.asarray(every["number"] <= end))
+    usable, _ = valid(early, spec)
+    chosen, _ = capped(targets(usable, spec), spec.cap)
+    texts: dict[str, Any] = {
+        generation: (user, reply)
+        for generation, user, reply in zip(
+            rows["generation"], rows["user_text"], rows["reply_text"], strict=True
+        )
+    }
+    hours = dict(zip(rows["number"], rows["received_hour"], strict=True))
+    return Ratings(chosen, arm_labels(every), texts, hours)

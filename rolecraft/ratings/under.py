@@ -1,0 +1,95 @@
+"""What lies under a number of a board: the replies, and what each rater said of them.
+
+Pure: the ratings that a board rests on go in. Raters are told apart by numbers made here.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from rolecraft.ratings.published import Ratings
+from rolecraft.ratings.selection import CRITERIA, codes
+from rolecraft.ratings.statistics import Codes
+
+AVERAGE = "average"
+PREFERENCE = "preference"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Which number: of an arm, on a criterion (or their average), perhaps for one character."""
+
+    arm: str
+    criterion: str = AVERAGE
+    character: str = ""
+    emotion: str | None = None
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one rater said of one reply."""
+
+    rater: int  # from 1, in the order in which they rated
+    criterion: str
+    value: int | None  # None: not applicable, or a preference
+    outcome: str  # of a preference: won, lost, tie or both_bad
+    hour: int  # since 1970
+
+
+@dataclass(frozen=True)
+class RatedReply:
+    """A reply with all that was said of it."""
+
+    generation: str
+    character: str
+    emotion: str
+    finish: str
+    user: str  # empty where the visitor's words are not public
+    text: str
+    leaks: str
+    said: tuple[Said, ...]
+
+
+def under(ratings: Ratings, cell: Cell, withheld: Collection[str]) -> tuple[RatedReply, ...]:
+    """The replies below a cell, in the order of their first rating; `withheld` ones are left out."""
+    rows = ratings.chosen
+    if cell.criterion == AVERAGE:
+        wanted = np.isin(rows["criterion"], CRITERIA)
+    else:
+        wanted = np.asarray(rows["criterion"] == cell.criterion, dtype=bool)
+    arms = np.array([ratings.arms[rev] for rev in rows["model_rev"]], dtype=object)
+    wanted &= np.asarray(arms == cell.arm, dtype=bool)
+    if cell.character:
+        wanted &= np.asarray(rows["character"] == cell.character, dtype=bool)
+    if cell.emotion is not None:
+        wanted &= np.asarray(rows["emotion"] == cell.emotion, dtype=bool)
+    raters = codes(rows["rater"])
+    found: dict[str, list[int]] = {}
+    for place in np.flatnonzero(wanted).tolist():
+        found.setdefault(str(rows["generation"][place]), []).append(place)
+    return tuple(
+        _reply(ratings, generation, places, raters)
+        for generation, places in found.items()
+        if generation not in withheld
+    )
+
+
+def _reply(ratings: Ratings, generation: str, places: list[int], raters: Codes) -> RatedReply:
+    rows, first = ratings.chosen, places[0]
+    user, text = ratings.texts[generation]
+    said = []
+    for place in places:
+        value = rows["value"][place]
+        said.append(
+            Said(
+                int(raters[place]) + 1, str(rows["criterion"][place]),
+                None if np.isnan(value) else int(value), str(rows["outcome"][place]),
+                ratings.hours[int(rows["number"][place])],
+            )
+        )  # fmt: skip
+    leaks = ",".join(filter(None, (rows["leak_models"][first], rows["leak_broken"][first])))
+    return RatedReply(
+        generation, str(rows["character"][first]), str(rows["emotion"][first]),
+        str(rows["finish"][first]), user, text, leaks, tuple(said),
+    )  # fmt: skip

@@ -1,0 +1,134 @@
+"""What of the ratings may be seen, when a board is renewed, what lies under a number of it."""
+
+from dataclasses import replace
+
+import pytest
+
+from rolecraft.conversation import Reply
+from rolecraft.engines.base import EngineCard
+from rolecraft.engines.scripted import ScriptedEngine
+from rolecraft.errors import EngineUnavailable
+from rolecraft.ratings.desk import Desk
+from rolecraft.ratings.published import QUIET_MS, WEEK_MS, Published
+from rolecraft.ratings.reproduce import again
+from rolecraft.ratings.under import Cell, under
+from rolecraft.store import boards
+from rolecraft.store.generations import Arm
+from tests.rating_kit import CARD, Clock
+
+
+@pytest.fixture
+def published(rated: Desk, clock: Clock) -> Published:
+    return Published(rated.ratings._database, "test", clock)
+
+
+def test_a_study_is_shown_when_it_is_over(rated: Desk, published: Published, clock: Clock) -> None:
+    (stand,) = rated.studies.stands()
+    assert stand.name == "first"
+    assert stand.last_ms <= clock.now
+    assert stand.fewest_raters >= stand.plan["raters_per_item"] - 1
+    clock.now += QUIET_MS + 1
+    assert published.running() == frozenset()
+    assert published.renew() == 1
+    assert published.renew() == 0
+    (version,) = published.versions()
+    assert version.board["spec"]["study"] == "first"
+
+
+def test_nothing_is_told_of_a_study_that_runs(
+    rated: Desk, published: Published, clock: Clock
+) -> None:
+    clock.now += QUIET_MS + 1
+    published.renew()
+    (version,) = published.versions()
+    assert published.withheld() == frozenset()
+    visit = rated.enter("rater-0", "tab")
+    # another study over the same replies, which nobody has rated yet
+    import random
+
+    from rolecraft.ratings import making
+    from rolecraft.ratings.study import Plan
+
+    plan = Plan(quota=4, training=0, cap=0, repeats=0)
+    making.make_study(rated, "second", ("a", "b"), plan, "pairs", random.Random(1))
+    assert published.running() == {"second"}
+    assert rated.next(visit, "second", random.Random(2))
+    held = published.withheld()
+    found = under(published.ratings(version), Cell("a"), held)
+    assert held
+    assert not {one.generation for one in found} & held
+    assert [one.id for one in published.versions()] == [version.id]
+
+
+def test_live_boards_are_renewed_weekly_and_only_with_news(
+    rated: Desk, published: Published, clock: Clock
+) -> None:
+    assert not any("blind" in one.board["spec"]["modes"] for one in published.versions())
+    database = rated.ratings._database
+    assert boards.end_of(database, clock.now, ("blind",)) == 0
+    assert boards.end_of(database, clock.now, ("bank",)) > 0
+    clock.now += WEEK_MS + QUIET_MS
+    assert published.renew() == 1  # of the study alone
+    clock.now += WEEK_MS
+    assert published.renew() == 0
+
+
+def test_under_a_number_lie_its_ratings(rated: Desk, published: Published, clock: Clock) -> None:
+    clock.now += QUIET_MS + 1
+    published.renew()
+    (version,) = published.versions()
+    ratings = published.ratings(version)
+    assert published.ratings(version) is ratings
+    for arm, cells in version.board["table"].items():
+        for criterion in ("average", "communication"):
+            replies = under(ratings, Cell(arm, criterion), ())
+            values = [said.value for one in replies for said in one.said]
+            assert len(values) == cells[criterion]["n"]
+            assert {one.text[0] for one in replies} == {arm}
+    votes = under(ratings, Cell("a", "preference"), ())
+    assert {said.outcome for one in votes for said in one.said} <= {"won", "lost", "tie", "both_bad"}
+    some = under(ratings, Cell("a", "average", replies[0].character, "快乐"), ())
+    assert some and {one.character for one in some} == {replies[0].character}
+    assert under(ratings, Cell("nobody"), ()) == ()
+
+
+def made_by(text: str, desk: Desk, make_reply: object, **changes: object) -> dict[str, object]:
+    reply: Reply = make_reply(text, **changes)  # type: ignore[operator]
+    turn = desk.generations.turn("talk", 1, CARD, "在吗")
+    return desk.shown.trace(desk.generations.record(turn, Arm("scripted"), reply))
+
+
+def test_a_reply_is_made_again(desk: Desk, make_reply: object) -> None:
+    engine = ScriptedEngine(EngineCard("scripted", "scripted", {}), ["（快乐）我在呢。"])
+    trace = made_by("我在呢。", desk, make_reply, emotion="快乐")
+    trace["model"] |= {"engine": "scripted", "base_sha256": "", "adapter_sha256": ""}  # type: ignore[operator]
+    assert again(trace, lambda _: engine).verdict == "same"
+    other = again({**trace, "reply_text": "不在。"}, lambda _: engine)
+    assert (other.verdict, other.text) == ("different", "我在呢。")
+    cut = {**trace, "reply_text": "我在", "finish": "user_stop"}
+    assert again(cut, lambda _: engine).verdict == "same"
+    moved = {**trace, "model": {**trace["model"], "base_sha256": "0" * 64}}  # type: ignore[dict-item]
+    assert again(moved, lambda _: engine).verdict == "other_weights"
+
+
+def test_what_cannot_be_made_again_says_why(desk: Desk, make_reply: object) -> None:
+    trace = made_by("我在呢。", desk, make_reply)
+
+    def gone(name: str) -> ScriptedEngine:
+        raise EngineUnavailable(name)
+
+    assert again(trace, gone).verdict == "engine_gone"
+    assert again({**trace, "source": "recorded"}, gone).verdict == "recorded"
+    assert again({**trace, "prompt": None}, gone).verdict == "erased"
+
+
+def test_a_visitors_words_are_shown_only_with_consent(desk: Desk, make_reply: object) -> None:
+    visit = desk.enter("someone", "tab")
+    turn = desk.generations.turn("own", 1, CARD, "我的事", rater=visit.rater)
+    reply: Reply = make_reply("嗯。")  # type: ignore[operator]
+    mine = desk.generations.record(turn, Arm("a"), reply)
+    assert not desk.shown.public(mine)
+    desk.agree(visit, ("rate", "publish"))
+    assert desk.shown.public(mine)
+    bank = desk.generations.turn("bank", 1, CARD, "题目", source="bank")
+    assert desk.shown.public(desk.generations.record(bank, Arm("a"), replace(reply, text="好。")))
