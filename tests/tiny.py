@@ -3,7 +3,7 @@ that say what they are told. Everything but the weights is the real thing.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,19 +68,24 @@ def make_catalogue(path: Path, **engines: dict[str, Any]) -> Path:
 def make_services(
     folder: Path,
     models: Path,
-    replies: Sequence[str] = REPLIES,
+    replies: Sequence[str] | Mapping[str, Sequence[str]] = REPLIES,
     pause_s: float = 0.0,
     fail_after: int | None = None,
     shelf: Path = SHELF,
+    arms: Mapping[str, dict[str, Any]] | None = None,
     **settings: Any,
 ) -> Services:
-    """Open services in `folder`; the default engine says `replies` in turn."""
+    """Open services in `folder`; every engine says `replies`, or those under its name, in turn.
+
+    `arms` adds or replaces engines of the catalogue.
+    """
 
     def scripted(card: EngineCard) -> ScriptedEngine:
         breaks = BREAKS_AFTER if card.name == "broken" else fail_after
-        return ScriptedEngine(card, replies, pause_s, breaks)
+        own = replies.get(card.name, REPLIES) if isinstance(replies, Mapping) else replies
+        return ScriptedEngine(card, own, pause_s, breaks)
 
     folder.mkdir(parents=True, exist_ok=True)
-    catalogue = make_catalogue(folder / "catalog.yaml")
+    catalogue = make_catalogue(folder / "catalog.yaml", **(arms or {}))
     chosen = Settings(data_dir=folder / "data", models_dir=models, characters=shelf, **settings)
     return open_services(chosen, catalogue, {"scripted": scripted})

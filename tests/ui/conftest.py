@@ -33,3 +33,16 @@ def opened(tmp_path: Path, models: Path) -> Iterator[Callable[..., Services]]:
 @pytest.fixture
 def services(opened: Callable[..., Services]) -> Services:
     return opened()
+
+
+@pytest.fixture
+def compared(opened: Callable[..., Services]) -> Callable[..., Services]:
+    """Opens services with two engines that can be compared, `rolecraft-mini` and `second`."""
+
+    def open_in(name: str = "house", **changes: Any) -> Services:
+        hidden: dict[str, Any] = {"hidden": True}
+        arms = {"second": {}, "written": hidden, "broken": hidden}
+        replies = {"second": ("海上起雾了。", "（快乐）船来了哩！", "灯亮着，放心。")}
+        return opened(name, **{"arms": arms, "replies": replies, **changes})
+
+    return open_in
