@@ -89,9 +89,23 @@ class Mix:
         return self.document(pile.take())
 
     def document(self, item: Item) -> Document:
-        """An example as the chat would have asked it, cut to the limits."""
-        messages = talk(item.character, self._exchanges(item), budget=self.budget)
-        return _limited(self.chat.document(messages), self.config.target_tokens)
+        """An example as the chat would have asked it, cut to the limits.
+
+        Where it is longer than a row, passages go first, the least fitting one before the others,
+        then the oldest turns: what is answered, and the answer, stay.
+        """
+        exchanges = self._exchanges(item)
+        while True:
+            messages = talk(item.character, exchanges, budget=self.budget)
+            document = _limited(self.chat.document(messages), self.config.target_tokens)
+            *earlier, last = exchanges
+            if len(document) <= self.config.row_tokens or not (earlier or last.passages):
+                return document
+            if last.passages:
+                shorter = dataclasses.replace(last, passages=last.passages[:-1])
+                exchanges = [*earlier, shorter]
+            else:
+                exchanges = [*earlier[1:], last]
 
     def held_out(self) -> list[Document]:
         """The validation examples, the same ones with the same passages at every call."""
