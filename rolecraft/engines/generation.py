@@ -96,6 +96,11 @@ class LocalGeneration:
 
     # The engine's thread calls what follows.
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self._ended
+
     def begin(self) -> bool:
         """Take the request up; false when it was cancelled while it waited."""
         with self._lock:

@@ -115,12 +115,13 @@ class Worker:
         # The reply's empty metadata line is given, so that no function call can open it.
         tokenizer = loaded.tokenizer
         ids = [*tokenizer.encode_chat(messages), *tokenizer.encode_reply(opening)]
-        if len(ids) + sampling.max_new_tokens > loaded.context:
+        context = self._slots.length if self._slots else loaded.context
+        if len(ids) + sampling.max_new_tokens > context:
             raise InputRefused(
                 f"这段话连同设定有 {len(ids)} 个词元，回答还要 {sampling.max_new_tokens} 个，"
-                f"{engine} 一次只读 {loaded.context} 个。请缩短消息，或开始新的对话。 "
+                f"{engine} 一次只读 {context} 个。请缩短消息，或开始新的对话。 "
                 f"The prompt has {len(ids)} tokens and {sampling.max_new_tokens} may follow, but "
-                f"{engine} reads {loaded.context}. Shorten the message or start a new conversation."
+                f"{engine} reads {context}. Shorten the message or start a new conversation."
             )
         identity = Identity(
             engine, base, loaded.base_sha256, adapter, voice.sha256 if voice else ""
@@ -153,10 +154,11 @@ class Worker:
         with self._changed:
             waiting = [one for one in self._waiting if not one.cancelled.is_set()]
             position = waiting.index(request) + 1 if request in waiting else 0
-            pace = self._slots.pace if self._slots else None
+            slots = self._slots
         if not position:
             return 0, 0.0
-        return position, None if pace is None else pace * position / self.model.slots
+        pace = slots.pace if slots else None
+        return position, None if slots is None or pace is None else pace * position / slots.count
 
     # Everything below runs on the engine's own thread.
 

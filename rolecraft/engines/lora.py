@@ -14,6 +14,7 @@ from peft import LoraConfig
 from torch import nn
 from transformers import GlmConfig, GlmForCausalLM
 
+from rolecraft.engines.halves import joined
 from rolecraft.engines.shards import read_json, stored_tensors, weight_files
 from rolecraft.errors import CheckpointError
 
@@ -84,6 +85,7 @@ def read_lora(model: GlmForCausalLM, folder: Path) -> tuple[LoraConfig, dict[str
     settings = _read_settings(folder)
     _check_base(model, folder, settings)
     tensors = {key: held[...] for key, held in stored_tensors(files).items()}
+    settings, tensors = joined(folder, settings, tensors)
     loras = _translate(model.config, folder, settings, tensors)
     _check_shapes(model, folder, loras)
     return _native_config(model, settings, loras), loras

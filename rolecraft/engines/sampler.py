@@ -33,7 +33,11 @@ class Vocabulary:
 
     @classmethod
     def of(
-        cls, pieces: Sequence[bytes], stops: Sequence[int], size: int, device: "torch.device | str" = "cpu"
+        cls,
+        pieces: Sequence[bytes],
+        stops: Sequence[int],
+        size: int,
+        device: "torch.device | str" = "cpu",
     ) -> "Vocabulary":
         """From the bytes each id stands for; `size` counts the model's ids, padding included."""
         import torch

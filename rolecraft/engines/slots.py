@@ -16,12 +16,13 @@ import torch
 
 from rolecraft.conversation import Finish
 from rolecraft.emotions import may_become_label, split_opening
+from rolecraft.engines.budget import Plan, fit, limit_of, needs_of
 from rolecraft.engines.generation import LocalGeneration
 from rolecraft.engines.loading import Loaded, LocalModel
 from rolecraft.engines.network import Network
 from rolecraft.engines.prefixes import Prefixes
 from rolecraft.engines.sampler import Draft, Drawn, Sampler, draw
-from rolecraft.engines.stacks import Stack
+from rolecraft.engines.stacks import Layout, Stack
 from rolecraft.errors import EngineFailed, RoleCraftError
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Row:
 
     def draft(self) -> Draft:
         """What the sampler has to know of this row."""
-        self.spoken = self.spoken or _spoken(self.written, bool(self.request.opening))
+        self.spoken = self.spoken or spoken(self.written, bool(self.request.opening))
         return Draft(self.sampler, self.written, self.tokens, self.spoken)
 
 
@@ -66,16 +67,38 @@ class Slots:
     def __init__(self, loaded: Loaded, model: LocalModel) -> None:
         self._loaded = loaded
         self._block = model.block
-        self.count = model.slots
-        length = loaded.context
-        self.network = Network(loaded.net, length + 1)
-        self.cache = self.network.empty_cache(self.count, length + 1)
-        places = max(1, min(self.count, len(model.adapters)))
-        self.stack = Stack(places, self.count, self.network.dtype, self.network.device)
-        self.prefixes = Prefixes(model.cached_tokens)
+        self.network = Network(loaded.net, loaded.context + 1)
+        self.plan, spare = self._plan(loaded, model)
+        plan = self.plan
+        self.count, self.length = plan.slots, plan.length
+        # One place more than any text has: padding of a batch may write there.
+        self.cache = self.network.empty_cache(plan.slots, plan.length + 1)
+        self.stack = Stack(
+            plan.places,
+            plan.slots,
+            self.network.dtype,
+            self.network.device,
+            plan.adapters + spare,
+        )
+        self.prefixes = Prefixes(plan.cached_tokens)
         self.rows: list[Row] = []  # who writes; row i is in slot i
         self.readers: list[Row] = []
         self.pace: float | None = None  # seconds that a request keeps its slot
+
+    def _plan(self, loaded: Loaded, model: LocalModel) -> tuple[Plan, int]:
+        """What is taken, and the bytes that wider adapters than today's may take besides."""
+        network = self.network
+        size = torch.empty(0, dtype=network.dtype).element_size()
+        token = network.layers * 2 * network.groups * network.head_dim * size
+        adapter = Layout.of(loaded.voices.held()).size * size
+        needs = needs_of(loaded.net, token, adapter, _ALONE * model.block)
+        places = max(1, min(model.slots, len(model.adapters)))
+        plan = fit(
+            Plan(model.slots, loaded.context, model.cached_tokens, places, needs),
+            limit := limit_of(network.device, needs.weights, model.memory_gb),
+        )
+        log.info("%s: %s", model.base, plan)
+        return plan, 2**62 if limit is None else limit - plan.total
 
     @property
     def free(self) -> int:
@@ -269,7 +292,7 @@ def short(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
 
 
-def _spoken(written: str, labelled: bool) -> bool:
+def spoken(written: str, labelled: bool) -> bool:
     """Whether a reply says something: its label alone, or the beginning of one, does not."""
     if labelled:
         return bool(written.strip())

@@ -92,14 +92,22 @@ class Applied:
 
 
 class Stack:
-    """`places` adapters at a time, the longest unused leaving first. For the engine's thread."""
+    """`places` adapters at a time, the longest unused leaving first. For the engine's thread.
 
-    def __init__(self, places: int, rows: int, dtype: torch.dtype, device: torch.device) -> None:
+    Never takes more than `limit` bytes; an adapter that would is refused with MemoryError.
+    """
+
+    def __init__(
+        self, places: int, rows: int, dtype: torch.dtype, device: torch.device, limit: int
+    ) -> None:
         self._dtype, self._device = dtype, device
         self._count = places
         self._rows = rows
+        self._limit = limit
         self._held: dict[int, Voice] = {}
         self._used: list[int] = list(range(1, places + 1))  # the longest unused first
+        self.seated = [0] * rows
+        self.version = 0
         self._clear(Layout({}, 0))
 
     def place(self, voice: Voice, busy: set[int]) -> int | None:
@@ -112,13 +120,11 @@ class Stack:
         if not free:
             return None
         place = free[0]
-        self._held[place] = voice
         if self.layout.holds(voice):
+            self._held[place] = voice
             self._write(place, voice)
         else:
-            self._clear(Layout.of(list(self._held.values())))
-            for other, held in self._held.items():
-                self._write(other, held)
+            self._widen({**self._held, place: voice})
         self._touch(place)
         return place
 
@@ -151,19 +157,33 @@ class Stack:
         }
         return Applied(modules, alone=True)
 
+    def _widen(self, held: dict[int, Voice]) -> None:
+        """Begin anew with places that are wide enough for all of these."""
+        layout = Layout.of(list(held.values()))
+        size = layout.size * (self._count + 1 + self._rows) * self._dtype.itemsize
+        if size > self._limit:
+            raise MemoryError(
+                f"adapters of this size need {size / 1e6:.0f} MB and {self._limit / 1e6:.0f} MB "
+                "are set aside for them (raise memory_gb)"
+            )
+        self._held = held
+        del self._flat, self._copies, self._mixed  # never both at once
+        self._clear(layout)
+        for place, voice in held.items():
+            self._write(place, voice)
+
     def _touch(self, place: int) -> None:
         self._used.remove(place)
         self._used.append(place)
 
     def _clear(self, layout: Layout) -> None:
         self.layout = layout
-        self.version = getattr(self, "version", 0) + 1  # what was captured before is void
+        self.version += 1  # what was captured before is void
         shape = (self._count + 1, layout.size)
         self._flat = torch.zeros(shape, dtype=self._dtype, device=self._device)
         for pieces in layout.pieces.values():
             if "gain" in pieces:
                 pieces["gain"].view(self._flat).fill_(1.0)
-        self.seated = getattr(self, "seated", [0] * self._rows)
         self._copies = self._flat[:1].repeat(self._rows, 1)
         self._mixed = {
             module: {name: piece.view(self._copies) for name, piece in pieces.items()}

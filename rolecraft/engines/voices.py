@@ -68,6 +68,11 @@ class Voices:
         self._lock = threading.Lock()
         self._reading: dict[str, threading.Lock] = {}
 
+    def held(self) -> list[Voice]:
+        """The adapters in memory now."""
+        with self._lock:
+            return list(self._held.values())
+
     def get(self, name: str) -> Voice:
         """The adapter as it now lies on disk.
 

@@ -1,0 +1,117 @@
+"""An adapter's fused gate_up_proj as gate_proj and up_proj, and back; both exact.
+
+vLLM's GLM takes the two halves of the fused layer by name and refuses an adapter of the whole; the
+native GLM has the whole. Knows tensors by name and no model.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rolecraft.errors import CheckpointError
+
+_PART = re.compile(r"(?P<layer>.+)\.(?P<half>gate_proj|up_proj|gate_up_proj)\.(?P<part>.+)")
+_SHARED = "lora_A"  # the side that reads the layer's input, which both halves have in common
+
+
+def split(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """`A` twice, and the rows of `B` (and of a DoRA magnitude) in two."""
+    found: dict[str, torch.Tensor] = {}
+    for name, tensor in tensors.items():
+        match = _PART.fullmatch(name)
+        if match is None or match["half"] != "gate_up_proj":
+            found[name] = tensor
+            continue
+        shared = match["part"].startswith(_SHARED)
+        gate, up = (tensor, tensor.clone()) if shared else tensor.chunk(2)
+        found[f"{match['layer']}.gate_proj.{match['part']}"] = gate.contiguous()
+        found[f"{match['layer']}.up_proj.{match['part']}"] = up.contiguous()
+    return found
+
+
+def joined(
+    folder: Path, settings: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Settings and tensors of a split adapter as the native GLM takes them; others as they are.
+
+    Halves that share their `A`, as `split` leaves them, keep their rank. Others become one adapter
+    of both ranks together. Raises CheckpointError for half a layer, and for DoRA halves that were
+    trained apart, whose magnitudes do not add up.
+    """
+    halves: dict[str, dict[str, torch.Tensor]] = {}
+    found: dict[str, torch.Tensor] = {}
+    for name, tensor in tensors.items():
+        match = _PART.fullmatch(name)
+        if match is None or match["half"] == "gate_up_proj":
+            found[name] = tensor
+        else:
+            halves.setdefault(match["layer"], {})[f"{match['half']}.{match['part']}"] = tensor
+    if not halves:
+        return dict(settings), found
+    wider = []
+    for layer, parts in halves.items():
+        whole, doubled = _join(folder, layer, parts)
+        found |= {f"{layer}.gate_up_proj.{part}": tensor for part, tensor in whole.items()}
+        wider += [f"{layer}.gate_up_proj"] if doubled else []
+    return _settings(folder, settings, wider), found
+
+
+def _join(
+    folder: Path, layer: str, parts: dict[str, torch.Tensor]
+) -> tuple[dict[str, torch.Tensor], bool]:
+    kinds = sorted({name.split(".", 1)[1] for name in parts})
+    missing = [f"{half}.{k}" for k in kinds for half in ("gate_proj", "up_proj")]
+    missing = [name for name in missing if name not in parts]
+    if missing:
+        raise CheckpointError(
+            f"The adapter in {folder} adapts half of {layer}: {missing[0]} is missing. "
+            "Train gate_proj and up_proj together, or neither."
+        )
+    pairs = {kind: (parts[f"gate_proj.{kind}"], parts[f"up_proj.{kind}"]) for kind in kinds}
+    apart = any(
+        not torch.equal(gate, up) for kind, (gate, up) in pairs.items() if kind.startswith(_SHARED)
+    )
+    if apart and any("magnitude" in kind for kind in kinds):
+        raise CheckpointError(
+            f"The adapter in {folder} has DoRA halves of {layer} that were trained apart. "
+            "Merge it into its base where it was made."
+        )
+    whole = {}
+    for kind, (gate, up) in pairs.items():
+        if kind.startswith(_SHARED):
+            whole[kind] = torch.cat([gate, up]) if apart else gate
+        elif apart and kind.startswith("lora_B") and gate.ndim == 2:
+            whole[kind] = torch.block_diag(gate, up)
+        else:
+            whole[kind] = torch.cat([gate, up])
+    return whole, apart
+
+
+def _settings(folder: Path, settings: Mapping[str, Any], wider: list[str]) -> dict[str, Any]:
+    """The settings with the fused name; a doubled rank keeps its scale by a larger alpha."""
+    changed = dict(settings)
+    patterns = {
+        re.sub(r"(gate|up)_proj", "gate_up_proj", name): value
+        for name, value in (settings.get("alpha_pattern") or {}).items()
+    }
+    own = {
+        half: _own(settings.get("alpha_pattern") or {}, half) for half in ("gate_proj", "up_proj")
+    }
+    if own["gate_proj"] != own["up_proj"]:
+        raise CheckpointError(
+            f"The adapter in {folder} gives gate_proj and up_proj different alphas "
+            f"({own['gate_proj']}, {own['up_proj']}). Merge it into its base where it was made."
+        )
+    growth = 2**0.5 if settings.get("use_rslora") else 2
+    for layer in wider:
+        name = layer.removeprefix("base_model.model.")
+        patterns[name] = patterns.get(name, settings["lora_alpha"]) * growth
+    changed["alpha_pattern"] = patterns
+    return changed
+
+
+def _own(patterns: Mapping[str, Any], half: str) -> dict[str, Any]:
+    return {name.replace(half, ""): value for name, value in patterns.items() if half in name}
