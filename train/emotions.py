@@ -9,7 +9,7 @@ the test questions are held out. A line is read with the one before it. The fold
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,6 @@ class Classifier:
     coefficients: Any  # (labels, n-grams of both)
     intercept: Any
     labels: tuple[str, ...] = LABELS
-    _cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def load(cls, folder: Path) -> "Classifier":
@@ -103,7 +102,8 @@ class Classifier:
             "coefficients": self.coefficients,
             "intercept": self.intercept,
         }
-        halves = {name: np.asarray(one, np.float16) for name, one in tensors.items()}
+        # safetensors writes the memory as it lies, so the order of the rows must be that of C.
+        halves = {name: np.ascontiguousarray(one, np.float16) for name, one in tensors.items()}
         save_file(halves, folder / WEIGHTS)
 
     def label(self, texts: Sequence[str], before: Sequence[str]) -> list[str]:
@@ -178,6 +178,7 @@ def lines_of(
 
 def learn(lines: Sequence[Spoken], config: Config) -> Classifier:
     """A classifier from labelled lines. The same lines give the same one."""
+    import numpy as np
     from scipy.sparse import hstack
     from sklearn.svm import LinearSVC
 
@@ -197,15 +198,16 @@ def learn(lines: Sequence[Spoken], config: Config) -> Classifier:
         "regularisation": config.regularisation,
         "seed": config.seed,
     }
+    weights, intercept = model.coef_, model.intercept_
+    if len(model.classes_) == 2:  # one row tells the second from the first
+        weights, intercept = np.vstack([-weights, weights]), np.hstack([-intercept, intercept])
     return Classifier(
         facts,
         (list(line.get_feature_names_out()), list(context.get_feature_names_out())),
         (line.idf_, context.idf_),
-        model.coef_ if len(model.classes_) > 2 else [-model.coef_[0], model.coef_[0]],
-        model.intercept_
-        if len(model.classes_) > 2
-        else [-model.intercept_[0], model.intercept_[0]],
-        tuple(model.classes_),
+        weights,
+        intercept,
+        tuple(map(str, model.classes_)),
     )
 
 

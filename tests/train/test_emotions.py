@@ -1,4 +1,4 @@
-"""The classifier learns, is kept without pickle, says the same after loading, and labels offline."""
+"""The classifier learns, is kept without pickle, says the same after loading, labels offline."""
 
 import json
 from collections.abc import Callable
@@ -100,7 +100,7 @@ def test_annotate_offline(folder: Path, bare: Path, tmp_path: Path, stage: Run) 
     assert stage("annotate", bare, out, "--classifier", folder) == 0
     body = json.loads((out / "annotate-report.json").read_text("utf-8"))
     assert body["lines"] == {"in": 27, "labelled": 27, "unscored": 0}
-    assert body["labels"]["快乐"] >= 6 and body["classifier"]["learnt_from"] == len(LINES)
+    assert body["labels"]["快乐"] >= 5 and body["classifier"]["learnt_from"] == len(LINES)
     rows = [json.loads(row) for row in (out / "lu-yuan" / "annotations.jsonl").open()]
     assert {row["by"] for row in rows} == {"emotions"} and "why" not in rows[0]
     assert not (out / "lu-yuan" / "unlabelled.jsonl").exists()

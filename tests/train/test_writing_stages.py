@@ -121,7 +121,9 @@ def test_what_would_spoil_training_is_dropped_and_counted(
     serve(say)
     out = tmp_path / "out"
     assert stage("instruct", bare, out, "--questions", 20) == 0
-    assert report(out, "instruct")["records"]["dropped"][reason] == 1
+    assert report(out, "instruct")["records"]["dropped"][reason] >= 1
+    kept = read_shelf(out).characters[0].questions[2:]
+    assert not any(value in (q.question, q.answer) for q in kept for value in row.values())
 
 
 def test_replies_are_added_up_to_the_wanted_number(

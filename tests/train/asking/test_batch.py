@@ -74,7 +74,9 @@ def test_answers_come_in(tmp_path: Path) -> None:
     assert batch.take_in([back], asked, answers)["known before"] == 2
 
 
-@pytest.mark.parametrize("text", ["{", '{"a": 1}', '{"custom_id": "x", "response": {"status_code": 200}}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "text", ["{", '{"a": 1}', '{"custom_id": "x", "response": {"status_code": 200}}']
+)
 def test_what_is_no_output_is_refused_with_its_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "wrong.jsonl"
     path.write_text("\n" + text + "\n")
