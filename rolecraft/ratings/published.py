@@ -9,13 +9,22 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from rolecraft.ratings import board
-from rolecraft.ratings.selection import COLUMNS, Chosen, Spec, arm_labels, capped, targets, valid
+from rolecraft.ratings.selection import (
+    COLUMNS,
+    Chosen,
+    Leaks,
+    Spec,
+    arm_labels,
+    capped,
+    targets,
+    valid,
+)
 from rolecraft.ratings.study import DAY_MS
 from rolecraft.store import boards, rating_rows
 from rolecraft.store.boards import Snapshot
@@ -60,7 +69,7 @@ class Published:
         self._clock = clock
         self._studies = Studies(database, clock)
         self._shown = Shown(database)
-        self._held: OrderedDict[str, Ratings] = OrderedDict()
+        self._held: OrderedDict[tuple[str, Leaks], Ratings] = OrderedDict()
         self._lock = threading.Lock()
         self._renewing = threading.Lock()
 
@@ -93,17 +102,19 @@ class Published:
         finally:
             self._renewing.release()
 
-    def ratings(self, version: Snapshot) -> Ratings:
+    def ratings(self, version: Snapshot, leaks: Leaks) -> Ratings:
         """What a version rests on, as far as it still stands: nobody's withdrawn words."""
+        key = (version.id, leaks)
         with self._lock:
-            if version.id in self._held:
-                self._held.move_to_end(version.id)
-                return self._held[version.id]
+            if key in self._held:
+                self._held.move_to_end(key)
+                return self._held[key]
         end = boards.end_of(self._database, version.created_ms)
         rows = rating_rows.read(self._database, (*COLUMNS, *_MORE))
-        found = _rested_on(rows, Spec.read(version.board["spec"]), end)
+        spec = replace(Spec.read(version.board["spec"]), leaks=leaks)
+        found = _rested_on(rows, spec, end)
         with self._lock:
-            self._held[version.id] = found
+            self._held[key] = found
             while len(self._held) > _KEPT:
                 self._held.popitem(last=False)
         return found

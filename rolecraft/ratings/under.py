@@ -52,7 +52,7 @@ class RatedReply:
 
 
 def under(ratings: Ratings, cell: Cell, withheld: Collection[str]) -> tuple[RatedReply, ...]:
-    """The replies below a cell, in the order of their first rating; `withheld` ones are left out."""
+    """The replies below a cell without the `withheld`, in the order of their first rating."""
     rows = ratings.chosen
     if cell.criterion == AVERAGE:
         wanted = np.isin(rows["criterion"], CRITERIA)

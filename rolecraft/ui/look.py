@@ -17,7 +17,7 @@ from rolecraft.ui.faces import PORTRAITS
 from rolecraft.ui.texts import LANGUAGES, TEXTS
 
 STATIC = Path(__file__).with_name("static")
-STYLES = ("style.css", "pages.css", "cast.css", "rate.css", "compare.css")
+STYLES = ("style.css", "pages.css", "cast.css", "rate.css", "compare.css", "results.css")
 SCRIPTS = (
     "page.js",
     "picker.js",
@@ -28,6 +28,7 @@ SCRIPTS = (
     "rating.js",
     "rate.js",
     "compare.js",
+    "results.js",
 )
 _WORDS = (  # what the scripts say by themselves
     "copied", "edit_note", "edit_save", "cancel", "save", "delete", "really_delete", "new_title",

@@ -1,20 +1,33 @@
 """What of the ratings may be seen, when a board is renewed, what lies under a number of it."""
 
-from dataclasses import replace
+import random
+from typing import Any
 
 import pytest
 
-from rolecraft.conversation import Reply
+from rolecraft.conversation import Identity, Message, Reply, Sampling
 from rolecraft.engines.base import EngineCard
 from rolecraft.engines.scripted import ScriptedEngine
 from rolecraft.errors import EngineUnavailable
+from rolecraft.ratings import making
 from rolecraft.ratings.desk import Desk
 from rolecraft.ratings.published import QUIET_MS, WEEK_MS, Published
 from rolecraft.ratings.reproduce import again
+from rolecraft.ratings.study import Plan
 from rolecraft.ratings.under import Cell, under
 from rolecraft.store import boards
 from rolecraft.store.generations import Arm
 from tests.rating_kit import CARD, Clock
+
+OUTCOMES = ("won", "lost", "tie", "both_bad")
+
+
+def reply_of(text: str, emotion: str | None = None) -> Reply:
+    return Reply(
+        text=text, emotion=emotion, passages=(), identity=Identity("scripted", "scripted"),
+        sampling=Sampling(seed=7), seed=7, prompt=(Message("user", "在吗"),), prompt_tokens=2,
+        reply_tokens=len(text), first_token_ms=1.0, total_ms=2.0, finish="stop",
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -44,17 +57,12 @@ def test_nothing_is_told_of_a_study_that_runs(
     assert published.withheld() == frozenset()
     visit = rated.enter("rater-0", "tab")
     # another study over the same replies, which nobody has rated yet
-    import random
-
-    from rolecraft.ratings import making
-    from rolecraft.ratings.study import Plan
-
     plan = Plan(quota=4, training=0, cap=0, repeats=0)
     making.make_study(rated, "second", ("a", "b"), plan, "pairs", random.Random(1))
     assert published.running() == {"second"}
     assert rated.next(visit, "second", random.Random(2))
     held = published.withheld()
-    found = under(published.ratings(version), Cell("a"), held)
+    found = under(published.ratings(version, "included"), Cell("a"), held)
     assert held
     assert not {one.generation for one in found} & held
     assert [one.id for one in published.versions()] == [version.id]
@@ -77,8 +85,8 @@ def test_under_a_number_lie_its_ratings(rated: Desk, published: Published, clock
     clock.now += QUIET_MS + 1
     published.renew()
     (version,) = published.versions()
-    ratings = published.ratings(version)
-    assert published.ratings(version) is ratings
+    ratings = published.ratings(version, "included")
+    assert published.ratings(version, "included") is ratings
     for arm, cells in version.board["table"].items():
         for criterion in ("average", "communication"):
             replies = under(ratings, Cell(arm, criterion), ())
@@ -86,33 +94,36 @@ def test_under_a_number_lie_its_ratings(rated: Desk, published: Published, clock
             assert len(values) == cells[criterion]["n"]
             assert {one.text[0] for one in replies} == {arm}
     votes = under(ratings, Cell("a", "preference"), ())
-    assert {said.outcome for one in votes for said in one.said} <= {"won", "lost", "tie", "both_bad"}
+    assert {said.outcome for one in votes for said in one.said} <= {
+        "won",
+        "lost",
+        "tie",
+        "both_bad",
+    }
     some = under(ratings, Cell("a", "average", replies[0].character, "快乐"), ())
     assert some and {one.character for one in some} == {replies[0].character}
     assert under(ratings, Cell("nobody"), ()) == ()
 
 
-def made_by(text: str, desk: Desk, make_reply: object, **changes: object) -> dict[str, object]:
-    reply: Reply = make_reply(text, **changes)  # type: ignore[operator]
+def trace_of(desk: Desk, reply: Reply) -> dict[str, Any]:
     turn = desk.generations.turn("talk", 1, CARD, "在吗")
     return desk.shown.trace(desk.generations.record(turn, Arm("scripted"), reply))
 
 
-def test_a_reply_is_made_again(desk: Desk, make_reply: object) -> None:
+def test_a_reply_is_made_again(desk: Desk) -> None:
     engine = ScriptedEngine(EngineCard("scripted", "scripted", {}), ["（快乐）我在呢。"])
-    trace = made_by("我在呢。", desk, make_reply, emotion="快乐")
-    trace["model"] |= {"engine": "scripted", "base_sha256": "", "adapter_sha256": ""}  # type: ignore[operator]
+    trace = trace_of(desk, reply_of("我在呢。", "快乐"))
     assert again(trace, lambda _: engine).verdict == "same"
     other = again({**trace, "reply_text": "不在。"}, lambda _: engine)
     assert (other.verdict, other.text) == ("different", "我在呢。")
     cut = {**trace, "reply_text": "我在", "finish": "user_stop"}
     assert again(cut, lambda _: engine).verdict == "same"
-    moved = {**trace, "model": {**trace["model"], "base_sha256": "0" * 64}}  # type: ignore[dict-item]
+    moved = {**trace, "model": {**trace["model"], "base_sha256": "0" * 64}}
     assert again(moved, lambda _: engine).verdict == "other_weights"
 
 
-def test_what_cannot_be_made_again_says_why(desk: Desk, make_reply: object) -> None:
-    trace = made_by("我在呢。", desk, make_reply)
+def test_what_cannot_be_made_again_says_why(desk: Desk) -> None:
+    trace = trace_of(desk, reply_of("我在呢。"))
 
     def gone(name: str) -> ScriptedEngine:
         raise EngineUnavailable(name)
@@ -122,13 +133,12 @@ def test_what_cannot_be_made_again_says_why(desk: Desk, make_reply: object) -> N
     assert again({**trace, "prompt": None}, gone).verdict == "erased"
 
 
-def test_a_visitors_words_are_shown_only_with_consent(desk: Desk, make_reply: object) -> None:
+def test_a_visitors_words_are_shown_only_with_consent(desk: Desk) -> None:
     visit = desk.enter("someone", "tab")
     turn = desk.generations.turn("own", 1, CARD, "我的事", rater=visit.rater)
-    reply: Reply = make_reply("嗯。")  # type: ignore[operator]
-    mine = desk.generations.record(turn, Arm("a"), reply)
+    mine = desk.generations.record(turn, Arm("a"), reply_of("嗯。"))
     assert not desk.shown.public(mine)
     desk.agree(visit, ("rate", "publish"))
     assert desk.shown.public(mine)
     bank = desk.generations.turn("bank", 1, CARD, "题目", source="bank")
-    assert desk.shown.public(desk.generations.record(bank, Arm("a"), replace(reply, text="好。")))
+    assert desk.shown.public(desk.generations.record(bank, Arm("a"), reply_of("好。")))
