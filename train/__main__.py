@@ -13,7 +13,7 @@ from rolecraft.errors import RoleCraftError
 
 STAGES = (
     "importers", "lint", "annotate", "profile", "instruct", "respond", "emotions",
-    "tokenizer", "pretrain", "adapter", "encoder",
+    "tokenizer", "pretrain", "adapter", "encoder", "export",
 )  # fmt: skip
 
 

@@ -51,17 +51,17 @@ def joined(
             halves.setdefault(match["layer"], {})[f"{match['half']}.{match['part']}"] = tensor
     if not halves:
         return dict(settings), found
-    wider = []
+    # The rank doubles where halves were trained apart, and PEFT divides by it (or by its root).
+    growth = 2**0.5 if settings.get("use_rslora") else 2.0
     for layer, parts in halves.items():
-        whole, doubled = _join(folder, layer, parts)
-        found |= {f"{layer}.gate_up_proj.{part}": tensor for part, tensor in whole.items()}
-        wider += [f"{layer}.gate_up_proj"] if doubled else []
-    return _settings(folder, settings, wider), found
+        for part, tensor in _join(folder, layer, parts, growth).items():
+            found[f"{layer}.gate_up_proj.{part}"] = tensor
+    return _renamed(folder, settings), found
 
 
 def _join(
-    folder: Path, layer: str, parts: dict[str, torch.Tensor]
-) -> tuple[dict[str, torch.Tensor], bool]:
+    folder: Path, layer: str, parts: dict[str, torch.Tensor], growth: float
+) -> dict[str, torch.Tensor]:
     kinds = sorted({name.split(".", 1)[1] for name in parts})
     missing = [f"{half}.{k}" for k in kinds for half in ("gate_proj", "up_proj")]
     missing = [name for name in missing if name not in parts]
@@ -83,35 +83,25 @@ def _join(
     for kind, (gate, up) in pairs.items():
         if kind.startswith(_SHARED):
             whole[kind] = torch.cat([gate, up]) if apart else gate
-        elif apart and kind.startswith("lora_B") and gate.ndim == 2:
-            whole[kind] = torch.block_diag(gate, up)
+        elif apart:
+            both = torch.block_diag(gate, up) if gate.ndim == 2 else torch.cat([gate, up])
+            whole[kind] = both.float() * growth  # half precision has no root of two
         else:
             whole[kind] = torch.cat([gate, up])
-    return whole, apart
+    return whole
 
 
-def _settings(folder: Path, settings: Mapping[str, Any], wider: list[str]) -> dict[str, Any]:
-    """The settings with the fused name; a doubled rank keeps its scale by a larger alpha."""
-    changed = dict(settings)
-    patterns = {
-        re.sub(r"(gate|up)_proj", "gate_up_proj", name): value
-        for name, value in (settings.get("alpha_pattern") or {}).items()
-    }
-    own = {
-        half: _own(settings.get("alpha_pattern") or {}, half) for half in ("gate_proj", "up_proj")
-    }
-    if own["gate_proj"] != own["up_proj"]:
+def _renamed(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings whose alphas speak of the fused layer."""
+    alphas = settings.get("alpha_pattern") or {}
+    own = [
+        {name.replace(half, ""): alpha for name, alpha in alphas.items() if half in name}
+        for half in ("gate_proj", "up_proj")
+    ]
+    if own[0] != own[1]:
         raise CheckpointError(
-            f"The adapter in {folder} gives gate_proj and up_proj different alphas "
-            f"({own['gate_proj']}, {own['up_proj']}). Merge it into its base where it was made."
+            f"The adapter in {folder} gives gate_proj and up_proj different alphas ({own[0]}, "
+            f"{own[1]}). Merge it into its base where it was made."
         )
-    growth = 2**0.5 if settings.get("use_rslora") else 2
-    for layer in wider:
-        name = layer.removeprefix("base_model.model.")
-        patterns[name] = patterns.get(name, settings["lora_alpha"]) * growth
-    changed["alpha_pattern"] = patterns
-    return changed
-
-
-def _own(patterns: Mapping[str, Any], half: str) -> dict[str, Any]:
-    return {name.replace(half, ""): value for name, value in patterns.items() if half in name}
+    renamed = {re.sub(r"\b(gate|up)_proj", "gate_up_proj", n): alpha for n, alpha in alphas.items()}
+    return {**settings, "alpha_pattern": renamed}
