@@ -97,7 +97,9 @@ class Compared:
                     ready=row.both_done_ms is not None, revealed=row.revealed_ms is not None,
                     left=row.left_gen, right=str(row.right_gen), policy=row.pair_policy,
                     probability=row.pair_prob, preference=last.preference if last else None,
-                    scores=tuple((str(sides[id]), value) for id, value in session.execute(values)),
+                    scores=tuple(
+                        (str(sides[id]), int(value or 0)) for id, value in session.execute(values)
+                    ),
                     rated=last is not None, receipt=code(last.row_hash) if last else "",
                     failed=tuple(sorted(str(sides[id]) for id in broken)),
                 )  # fmt: skip

@@ -14,8 +14,10 @@ from rolecraft.services import Services
 from rolecraft.store.compared import Compared, Pair
 from rolecraft.store.stored import StoredMessage
 from rolecraft.ui import compare_pair, compare_scene
-from rolecraft.ui.compare_pair import LETTERS, Pane, Verdict
+from rolecraft.ui.compare_ballot import LETTERS
+from rolecraft.ui.compare_pair import Pane, Verdict
 from rolecraft.ui.compare_scene import Round
+from rolecraft.ui.compare_told import Told
 from rolecraft.ui.faces import faces_of, stranger
 from rolecraft.ui.scene import greeting_of, greetings_of
 from rolecraft.ui.stand import Stand
@@ -70,7 +72,7 @@ class Shower:
         elif rounds and (pair := pairs.get(turn_key(stored.id, path[-2].id))):
             # the last round stands in full until the talk goes on
             rounds, asked = rounds[:-1], path[-2].text
-            shown = compare_pair.told(self._panes(pair, told=True), _verdict(pair), language)
+            shown = compare_pair.telling(self._panes(pair, told=True), _verdict(pair), language)
         log = compare_scene.log(face, greeting, rounds, asked, (), language)
         return compare_scene.head(face, stand, language) + log, shown
 
@@ -121,13 +123,13 @@ class Shower:
     def _pane(self, pair: Pair, side: str, generation: str, told: bool) -> Pane:
         failed = side in pair.failed
         said = self._services.desk.shown.text(generation)
-        if not told:
-            return Pane(side, said.text, said.finish, failed=failed)
-        name, conditions = self._compared.arm(generation)
-        reply = self._compared.reply(generation)
         return Pane(
-            side, said.text, said.finish, _named(name, conditions), reply, conditions, failed
+            side, said.text, said.finish, failed, self._told(side, generation) if told else None
         )
+
+    def _told(self, side: str, generation: str) -> Told:
+        arm, conditions = self._compared.arm(generation)
+        return Told(side, arm, conditions, self._compared.reply(generation))
 
     def _round(self, asked: StoredMessage, answer: StoredMessage, pair: Pair | None) -> Round:
         if pair is None or not pair.revealed:
@@ -139,15 +141,11 @@ class Shower:
         beside = self._services.desk.shown.text(getattr(pair, other))
         return Round(
             asked.text, answer.text, answer.emotion,
-            letter=LETTERS[side], name=_named(*self._compared.arm(getattr(pair, side))),
+            letter=LETTERS[side], name=self._told(side, getattr(pair, side)).name,
             other_letter=LETTERS[other],
-            other_name=_named(*self._compared.arm(getattr(pair, other))), other=beside.text,
+            other_name=self._told(other, getattr(pair, other)).name, other=beside.text,
         )  # fmt: skip
 
 
 def _verdict(pair: Pair) -> Verdict:
     return Verdict(pair.preference, pair.goes_on, pair.receipt)
-
-
-def _named(name: str, conditions: str) -> str:
-    return f"{name} ({conditions})" if conditions else name

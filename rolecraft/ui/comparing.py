@@ -5,6 +5,7 @@ visitor, so that a reload, a second tab and a restart find the same.
 """
 
 import random
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace

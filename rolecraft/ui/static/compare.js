@@ -261,7 +261,7 @@
 
   rolecraft.comparePair = ({ element, trigger, watch }) => {
     send = (sent) => trigger("act", sent);
-    let looked = 0;
+    let looked = -Infinity;
     let counting = 0;
 
     function changed() {
@@ -271,7 +271,7 @@
       section = element.querySelector(".pair");
       state = section?.dataset.state || "";
       box?.show();
-      looked = 0;
+      looked = -Infinity;
       if (state === "vote") {
         clock.start();
         restore(section.querySelector(".ballot"), section.dataset.form);

@@ -61,6 +61,7 @@ ZH = {
     "compare_drawn_right": "抽签抽中了 B，接着聊用它的回答。",
     "compare_differs": "哪里不一样",
     "compare_alike": "两边一样：同一段对话，同一份资料（{count} 条），同一个随机种子 {seed}。",
+    "compare_alike_else": "两边一样：同一段对话，同一个随机种子 {seed}。",
     "compare_retrieval": "查资料",
     "compare_emotion": "情绪",
     "compare_sampling": "采样",
@@ -157,6 +158,7 @@ EN = {
     "compare_alike": (
         "The same for both: the talk before, the notes ({count}) and the random seed {seed}."
     ),
+    "compare_alike_else": "The same for both: the talk before and the random seed {seed}.",
     "compare_retrieval": "Notes",
     "compare_emotion": "Emotions",
     "compare_sampling": "Sampling",
