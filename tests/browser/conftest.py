@@ -22,7 +22,7 @@ from tests.tiny import make_encoder
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 REASON = "Browser tests need Debian's chromium: apt-get install chromium fonts-noto-cjk"
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 
 
 class Server:
@@ -30,6 +30,7 @@ class Server:
 
     def __init__(self, folder: Path, models: Path) -> None:
         self._folder, self._models = folder, models
+        self.data = folder / "data"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]

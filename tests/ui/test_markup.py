@@ -8,6 +8,7 @@ from rolecraft.chat import Partial
 from rolecraft.conversation import Identity, Message, Passage, Reply, Sampling
 from rolecraft.store.stored import StoredConversation, StoredMessage
 from rolecraft.ui import side, talk, why
+from rolecraft.ui.composer import composer
 from rolecraft.ui.faces import Face
 from rolecraft.ui.markup import emotion_tag, escape, portrait
 
@@ -152,6 +153,18 @@ def test_a_reply_is_marked_as_it_ended() -> None:
         assert ("再试一次" in shown) == (finish != "length")
     whole = talk.log(talk.Talk(face(), "", messages=(message("好", "assistant"),)), "zh")
     assert 'class="mark"' not in whole
+
+
+def test_words_that_could_not_be_stored_are_marked() -> None:
+    shown = talk.stream(face(), Partial("雨下了一整天。", "悲伤"), "zh", mark="unkept")
+    assert "雨下了一整天。" in shown and "还没存上" in shown and 'aria-busy="false"' in shown
+
+
+def test_a_machine_is_named_always_and_the_sample_when_it_answers() -> None:
+    for language, said in (("zh", "是机器"), ("en", "A machine plays")):
+        always, _, sample = composer(language, 2000).partition("<span hidden>")
+        assert said in always and sample
+        assert "样品" in sample or "sample" in sample
 
 
 def test_alternatives_can_be_stepped_through() -> None:
