@@ -196,7 +196,7 @@ def _study(args: argparse.Namespace, settings: Settings) -> int:
     kinds = {kind: sum(one.kind == kind for one in items) for kind in ("target", "degraded")}
     said = (
         f"The study {args.name!r} has {kinds['target']} items and {kinds['degraded']} degraded "
-        f"copies. Raters open the page with ?study={args.name}."
+        f"copies. Raters open the page at /rate?study={args.name}."
     )
     _tell(args, {"study": args.name, "items": kinds}, said)
     return 0
