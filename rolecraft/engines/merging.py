@@ -36,7 +36,7 @@ def write_split(model: GlmForCausalLM, adapter: Path, folder: Path, base: str = 
             "Export the merged model instead."
         )
     tensors = {
-        f"base_model.model.{module}.{part}": tensor.contiguous()
+        f"base_model.model.{module}.{part}": tensor.clone()  # q, k and v may share theirs
         for module, lora in loras.items()
         for part, tensor in lora.tensors.items()
     }
