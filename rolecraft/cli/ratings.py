@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from rolecraft import __version__
 from rolecraft.errors import ResultsError
@@ -192,13 +193,16 @@ def _study(args: argparse.Namespace, settings: Settings) -> int:
     with _opened(settings) as (_, desk):
         rng = random.Random(args.seed)
         make_study(desk, args.name, args.arms, plan, args.form, rng, args.items)
+        invitation = desk.raters.invitation(args.name)
         items = desk.studies.facts(desk.studies.plan(args.name)[0], "").items
+    query = {"study": args.name} | ({"invitation": invitation} if plan.invited else {})
+    link = f"/rate?{urlencode(query)}"
     kinds = {kind: sum(one.kind == kind for one in items) for kind in ("target", "degraded")}
     said = (
         f"The study {args.name!r} has {kinds['target']} items and {kinds['degraded']} degraded "
-        f"copies. Raters open the page at /rate?study={args.name}."
+        f"copies. Raters open the page at {link}."
     )
-    _tell(args, {"study": args.name, "items": kinds}, said)
+    _tell(args, {"study": args.name, "items": kinds, "link": link}, said)
     return 0
 
 

@@ -84,7 +84,8 @@ class Raters:
     def enter(self, cookie: str, *, kind: str = "anon", address: str = "") -> Rater:
         """The rater of this cookie, entered when it is new.
 
-        `kind` is for a new rater; who came as one kind stays it. `address` is only a signal.
+        `kind` is for who has rated nothing yet; who rated as one kind stays it. `address` is only
+        a signal.
         """
         mark = self._mark("cookie", cookie)
         now = self._clock()
@@ -95,6 +96,8 @@ class Raters:
                     id=self._new_id(), kind=kind, status="active", cookie_hmac=mark, created_ms=now
                 )
                 session.add(row)
+            elif row.kind != kind != "anon" and not _has_rated(session, row.id):
+                row.kind = kind
             if address:
                 row.ip_epoch = now // _EPOCH_MS
                 row.ip_hmac = self._mark(f"address {row.ip_epoch}", _network(address))
@@ -180,6 +183,10 @@ class Raters:
         """The secret of a form. Made from its id, so that a reload can be given it again."""
         return self._mark("form", presentation)
 
+    def invitation(self, study: str) -> str:
+        """What a link holds that invites to a study; who has it is met as invited."""
+        return self._mark("invitation", study)[:20]
+
     def _mark(self, use: str, value: str) -> str:
         return hmac.new(self._key, f"{use}\0{value}".encode(), hashlib.sha256).hexdigest()
 
@@ -191,6 +198,12 @@ def _known(session: Session, rater: str) -> RaterRow:
             f"There is no rater {rater!r}. Reload the page to begin as a new one.", "unknown"
         )
     return row
+
+
+def _has_rated(session: Session, rater: str) -> bool:
+    return (
+        session.scalar(select(EventRow.id).where(EventRow.rater_id == rater).limit(1)) is not None
+    )
 
 
 def _value(session: Session, row: RaterRow) -> Rater:

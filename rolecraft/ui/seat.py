@@ -4,6 +4,7 @@ Knows no component. What comes from a browser is taken as hostile: here it only 
 shape, and the desk checks what it says.
 """
 
+import hmac
 import json
 import secrets
 import threading
@@ -38,6 +39,7 @@ class Caller:
     device: str
     language: Language
     study: str = ""
+    invitation: str = ""
 
 
 def caller_of(request: gr.Request, hops: int) -> Caller:
@@ -51,6 +53,7 @@ def caller_of(request: gr.Request, hops: int) -> Caller:
         device="phone" if "Mobi" in agent else "desktop",
         language=language_of_request(request),
         study=str(request.query_params.get("study") or "")[:200],
+        invitation=_words(request.query_params.get("invitation")),
     )
 
 
@@ -72,9 +75,11 @@ class Seats:
             if key in self._visits:
                 self._visits.move_to_end(key)
                 return self._visits[key]
+        expected = self.desk.raters.invitation(caller.study)
+        invited = hmac.compare_digest(caller.invitation, expected)
         visit = self.desk.enter(
             place.token, caller.tab, locale=caller.language, device=caller.device,
-            address=caller.address,
+            address=caller.address, kind="invited" if invited else "anon",
         )  # fmt: skip
         return self._keep(key, visit)
 

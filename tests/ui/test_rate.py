@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -40,7 +41,16 @@ def test_of_several_studies_one_is_chosen(house: Services) -> None:
     assert "closed" not in Rater(house).come().view
     guest = Rater(house, study="closed").agree()
     assert "只请了一部分人" in guest.view and "<form" not in guest.view
+    guest.caller = replace(guest.caller, tab="by link", invitation=_invitation(house, "closed"))
+    assert 'form class="rating"' in guest.come().view  # who has rated nothing may still come as one
+    stranger = Rater(house, study="closed")
+    stranger.caller = replace(stranger.caller, invitation=_invitation(house, "spring"))
+    assert "只请了一部分人" in stranger.agree().view
     assert "开始之前" in Rater(house, study="spring").come().view
+
+
+def _invitation(house: Services, study: str) -> str:
+    return house.desk.raters.invitation(study)
 
 
 def test_consent_comes_first_and_is_kept(house: Services) -> None:
