@@ -16,6 +16,7 @@ from typing import Any
 
 from rolecraft.admission import care, clean, speaks_of_self_harm
 from rolecraft.chat import Request, Retriever, start
+from rolecraft.cli.boards import register as register_boards
 from rolecraft.cli.data import register as register_data
 from rolecraft.cli.ratings import register as register_ratings
 from rolecraft.conversation import Conversation, Reply
@@ -78,6 +79,7 @@ def make_parser() -> argparse.ArgumentParser:
     kinds = results.add_subparsers(required=True, metavar="KIND")
     register_data(kinds)
     register_ratings(commands, kinds)
+    register_boards(kinds)
 
     space = commands.add_parser("space", help="the hosted demo").add_subparsers(required=True)
     checked = _add(space, "check", _space_check, "check space.yaml")

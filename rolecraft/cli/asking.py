@@ -9,6 +9,7 @@ from pathlib import Path
 from rolecraft import chat
 from rolecraft.characters import Character, Shelf
 from rolecraft.conversation import Conversation, Reply
+from rolecraft.engines.base import Engine
 from rolecraft.services import open_catalog, open_knowledge
 from rolecraft.settings import Settings
 
@@ -38,3 +39,11 @@ def asker(settings: Settings, seed: int) -> Iterator[tuple[Shelf, Callable[[str]
             return ask
 
         yield shelf, ready
+
+
+@contextmanager
+def engines(settings: Settings) -> Iterator[Callable[[str], Engine]]:
+    """A function that opens the engine of a name."""
+    with tempfile.TemporaryDirectory(prefix="rolecraft-") as folder:
+        shelf, encoder, _ = open_knowledge(settings, Path(folder))
+        yield open_catalog(settings, shelf, encoder).open

@@ -52,6 +52,7 @@ def register(commands: Any, results: Any) -> None:
     train.add_argument("--threshold", type=float, default=4.0, help="mean that counts as liked")
     human = _add(results, "human", _human, "the board of human ratings, in Table 4's form")
     human.add_argument("--save", action="store_true", help="keep it as a snapshot")
+    human.add_argument("--out", type=Path, metavar="DIR", help="save its plots there as pages")
     _spec_arguments(human)
     replay = _add(results, "replay", _replay, "rebuild a board from an export, bit for bit")
     replay.add_argument("export", type=Path, metavar="EXPORT")
@@ -75,7 +76,8 @@ def _spec_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def _opened(settings: Settings) -> "Iterator[tuple[Database, Desk]]":
+def opened(settings: Settings) -> "Iterator[tuple[Database, Desk]]":
+    """The database and the desk of the data folder, also beside a running page."""
     from rolecraft.ratings.desk import Desk
     from rolecraft.store.database import Database
     from rolecraft.store.folder import DataFolder
@@ -105,7 +107,7 @@ def _export(args: argparse.Namespace, settings: Settings) -> int:
     from rolecraft.ratings import board, exports
     from rolecraft.store import rating_rows
 
-    with _opened(settings) as (database, desk):
+    with opened(settings) as (database, desk):
         table = rating_rows.read(database)
         spec = _spec(args, desk)
         rows = exports.only_published(table) if args.published else table
@@ -133,7 +135,7 @@ def _replay(args: argparse.Namespace, settings: Settings) -> int:
 def _summary(args: argparse.Namespace, settings: Settings) -> int:
     from rolecraft.store.rating_counts import counts
 
-    with _opened(settings) as (database, _):
+    with opened(settings) as (database, _):
         found = counts(database)
     lines = [f"{name:24} {value}" for name, value in _flat(found)]
     _tell(args, found, "\n".join(lines))
@@ -143,7 +145,7 @@ def _summary(args: argparse.Namespace, settings: Settings) -> int:
 def _verify(args: argparse.Namespace, settings: Settings) -> int:
     from rolecraft.store.rating_check import verify
 
-    with _opened(settings) as (database, _):
+    with opened(settings) as (database, _):
         found = verify(database)
     said = "\n".join(found.faults) or (
         f"{found.events} ratings and {found.replies} replies are as they were written; "
@@ -164,7 +166,7 @@ def _import(args: argparse.Namespace, settings: Settings) -> int:
     except (OSError, UnicodeDecodeError) as error:
         raise ResultsError(f"{args.file} cannot be read: {error}. Name a UTF-8 file.") from error
     talks = bank.read_replies(lines, shelf)
-    with _opened(settings) as (_, desk):
+    with opened(settings) as (_, desk):
         kept = [reply for talk in talks for reply in bank.keep(desk, shelf, talk)]
     arms = sorted({talk.arm.name for talk in talks})
     body = {"replies": len(kept), "talks": len(talks), "arms": arms}
@@ -177,7 +179,7 @@ def _answer(args: argparse.Namespace, settings: Settings) -> int:
     from rolecraft.ratings import bank
 
     found = {}
-    with _opened(settings) as (_, desk), asker(settings, args.seed) as (shelf, ask):
+    with opened(settings) as (_, desk), asker(settings, args.seed) as (shelf, ask):
         for arm in args.arms:
             found[arm] = bank.answer(desk, shelf, arm, ask(arm), args.questions)
             print(f"{arm}: {found[arm]} replies", file=sys.stderr)
@@ -190,7 +192,7 @@ def _study(args: argparse.Namespace, settings: Settings) -> int:
     from rolecraft.ratings.study import Plan
 
     plan = Plan.read(dict(_setting(each) for each in args.plan))
-    with _opened(settings) as (_, desk):
+    with opened(settings) as (_, desk):
         rng = random.Random(args.seed)
         make_study(desk, args.name, args.arms, plan, args.form, rng, args.items)
         invitation = desk.raters.invitation(args.name)
@@ -210,7 +212,7 @@ def _to_training(args: argparse.Namespace, settings: Settings) -> int:
     from rolecraft.ratings import training
     from rolecraft.store import rating_rows
 
-    with _opened(settings) as (database, desk):
+    with opened(settings) as (database, desk):
         table = rating_rows.read(database)
         prompts = desk.shown.prompts(sorted(set(table["generation"])))
     found = training.harvest(table, prompts, threshold=args.threshold)
@@ -228,12 +230,16 @@ def _human(args: argparse.Namespace, settings: Settings) -> int:
     from rolecraft.store import boards, rating_rows
     from rolecraft.store.rating_counts import failures
 
-    with _opened(settings) as (database, desk):
+    with opened(settings) as (database, desk):
         spec = _spec(args, desk)
         found = board.compute(rating_rows.read(database, COLUMNS), spec)
         failed = failures(database)
         if args.save:
             boards.save(database, found, board.text_of(found), __version__)
+    if args.out:
+        from rolecraft.evaluation.board_figures import save_pages
+
+        save_pages(found, args.out)
     _tell(args, found | {"failures": failed, "paper": report.PAPER}, report.text(found, failed))
     return 0
 

@@ -5,6 +5,7 @@ that shows a figure gives them, so that it follows the theme.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -86,6 +87,19 @@ def radar_figure(table: Mapping[str, Mapping[str, Any]], names: Names) -> "go.Fi
                      "direction": "clockwise"},
     )  # fmt: skip
     return _dressed(figure)
+
+
+def save_pages(board: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write both figures of a board as pages that work offline, with one plotly.min.js."""
+    folder.mkdir(parents=True, exist_ok=True)
+    saved = []
+    names = {"average": "Avg", "communication": "CE", "consistency": "Cons.", "diversity": "ED"}
+    for name, draw in (("board-intervals", interval_figure), ("board-radar", radar_figure)):
+        path = folder / f"{name}.html"
+        figure = draw(board["table"], names)
+        figure.write_html(path, include_plotlyjs="directory", div_id=name)
+        saved.append(path)
+    return saved
 
 
 def standing(table: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:

@@ -26,20 +26,25 @@ _HEADS = ("Avg", "CE", "Cons.", "ED")
 
 def text(board: Mapping[str, Any], failures: Mapping[str, Mapping[str, int]] | None = None) -> str:
     """The whole board for a terminal."""
-    blocks = [_table(board), _agreement(board), _preference(board), _notes(board)]
+    other = board["other_leaks"]
+    blocks = [_table(board["table"]) or "No rating counts yet."]
+    if other["table"] and other["n_ratings"] != board["n_ratings"]:
+        about = f"The same with leaks {other['leaks']} ({other['n_ratings']} ratings)"
+        blocks.append(f"{about}\n{_table(other['table'])}")
+    blocks += [_agreement(board), _preference(board), _notes(board)]
     if failures:
         blocks.append(_failures(failures))
     blocks.append(_paper())
     return "\n\n".join(block for block in blocks if block)
 
 
-def _table(board: Mapping[str, Any]) -> str:
-    if not board["table"]:
-        return "No rating counts yet."
+def _table(table: Mapping[str, Any]) -> str:
+    if not table:
+        return ""
     lines = [
         f"{'arm':24}" + "".join(f"{head:>20}" for head in _HEADS) + f"{'n':>7}{'raters':>7}  status"
     ]
-    for arm, cells in sorted(board["table"].items(), key=_standing):
+    for arm, cells in sorted(table.items(), key=_standing):
         average = cells.get("average") or next(
             (cells[name] for name in _COLUMNS if cells.get(name)), None
         )
