@@ -73,7 +73,7 @@ def load(model: LocalModel) -> Loaded:
     return Loaded(
         net,
         tokenizer,
-        Vocabulary.of(tokenizer.piece_bytes, tokenizer.stop_ids, net.config.vocab_size),
+        Vocabulary.of(tokenizer.piece_bytes, tokenizer.stop_ids, net.config.vocab_size, net.device),
         chatglm3.weights_sha256(model.base),
         voices,
     )

@@ -18,6 +18,7 @@ from rolecraft.conversation import Finish
 from rolecraft.emotions import may_become_label, split_opening
 from rolecraft.engines.budget import Plan, fit, limit_of, needs_of
 from rolecraft.engines.generation import LocalGeneration
+from rolecraft.engines.graphs import Graphs
 from rolecraft.engines.loading import Loaded, LocalModel
 from rolecraft.engines.network import Network
 from rolecraft.engines.prefixes import Prefixes
@@ -80,6 +81,9 @@ class Slots:
             self.network.device,
             plan.adapters + spare,
         )
+        self._graphs = None
+        if self.network.device.type == "cuda":
+            self._graphs = Graphs(self.network, self.cache, self.stack)
         self.prefixes = Prefixes(plan.cached_tokens)
         self.rows: list[Row] = []  # who writes; row i is in slot i
         self.readers: list[Row] = []
@@ -220,10 +224,12 @@ class Slots:
                 self._say(row, found)
 
     def _draw(self, rows: Sequence[Row]) -> Sequence[Drawn | None]:
-        device = self.network.device
-        ids = torch.tensor([row.tokens[-1] for row in rows], device=device)
-        places = torch.tensor([row.read for row in rows], device=device)
-        length = max(row.read for row in rows) + 1
+        last, reads = [row.tokens[-1] for row in rows], [row.read for row in rows]
+        if self._graphs and rows[0].slot == 0:
+            return draw(self._graphs.step(last, reads), [row.draft() for row in rows])
+        ids = torch.tensor(last, device=self.network.device)
+        places = torch.tensor(reads, device=self.network.device)
+        length = max(reads) + 1
         cache = self.cache[:, rows[0].slot : rows[0].slot + len(rows)]
         voices = self.stack.applied(len(rows)) if len(rows) > 1 else self.stack.one(rows[0].place)
         logits = self.network.step(ids, places, cache, length, voices)

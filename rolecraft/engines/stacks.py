@@ -139,8 +139,10 @@ class Stack:
         places = set(self.seated[:rows])
         if places <= {0}:
             return None
-        if len(places) == 1:
-            return self.one(places.pop())
+        return self.one(places.pop()) if len(places) == 1 else self.mixed(rows)
+
+    def mixed(self, rows: int) -> Applied:
+        """The copies of the first `rows` rows, whoever sits there; their memory stays the same."""
         return Applied(
             {m: {n: view[:rows] for n, view in found.items()} for m, found in self._mixed.items()},
             alone=False,
