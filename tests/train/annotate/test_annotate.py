@@ -198,6 +198,42 @@ def test_killed_and_resumed_it_comes_to_the_same(
     assert contents(whole) == contents(tmp_path / "out")
 
 
+def test_interrupted_it_says_so_and_goes_on(
+    bare: Path, tmp_path: Path, stage: Run, serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def say(messages: list[dict[str, str]]) -> str:
+        if len(server.asked) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.5)
+        return labels(messages)
+
+    server = serve(say)
+    assert stage("annotate", bare, tmp_path / "out", "--at-once", 1) == 1
+    assert "2 answers came and are kept" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert stage("annotate", bare, tmp_path / "out") == 0
+    assert report(tmp_path / "out")["answers"]["asked_in_this_run"] == 5
+
+
+def test_a_model_on_this_machine_is_asked_too(
+    bare: Path, tmp_path: Path, stage: Run, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "mini").symlink_to(REPOSITORY / "tests" / "data" / "chatglm3-tiny")
+    monkeypatch.setenv("ROLECRAFT_MODELS_DIR", str(models))
+    few = ("--engine", "mini-base", "--max-new-tokens", 4)
+    assert stage("annotate", bare, tmp_path / "out", *few) == 0
+    told = capsys.readouterr().err
+    assert "tokens: about" in told.splitlines()[1]  # counted by its own tokeniser
+    body = report(tmp_path / "out")
+    assert body["tasks"]["unscored"] == body["tasks"]["in"] == 7  # its weights are random
+    assert body["lines"]["unscored"] == 27 and body["answers"]["asked_in_this_run"] == 14
+    assert stage("annotate", bare, tmp_path / "again", *few) == 0
+    assert report(tmp_path / "again")["answers"]["asked_in_this_run"] == 0
+
+
 def test_arguments_that_cannot_be_used(
     bare: Path, tmp_path: Path, stage: Run, serve: Serve, capsys: pytest.CaptureFixture[str]
 ) -> None:
