@@ -38,8 +38,8 @@ class Progress:
 def origin(config: Config, base_sha256: str, data_sha256: str) -> dict[str, Any]:
     """What a checkpoint must have in common with the run that goes on from it."""
     kept = {k: v for k, v in dataclasses.asdict(config).items() if k not in _FREE}
-    if "target_modules" in kept:
-        kept["target_modules"] = list(kept["target_modules"])
+    for key in ("target_modules", "held_instructions"):
+        kept[key] = list(kept[key])  # a tuple from a file is a list
     return {**kept, "base_sha256": base_sha256, "data_sha256": data_sha256}
 
 

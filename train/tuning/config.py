@@ -27,6 +27,7 @@ class Config(StageConfig):
     characters: str = "characters"
     temperature: float = 1.0
     data_seed: int = 0
+    held_instructions: tuple[str, ...] = ()  # general ones that are kept for a test
     emotions: bool = True  # whether replies open with their emotion
     prompt: str = "small"  # small: the mini's short persona; large: the whole one
     source_tokens: int = 0  # longer prompts leave out their oldest turns; 0: as in the chat

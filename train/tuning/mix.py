@@ -150,9 +150,11 @@ class Mix:
     def _read_piles(self) -> None:
         self.cast = Cast(self.rng, Path(self.config.characters))
         kept: list[Item] = []
+        held = self.config.held_instructions
+        instructions = {k: v for k, v in self.cast.instructions.items() if k not in held}
         for kind in OWN:
             for character in self.cast.characters:
-                items = list(_items(character, kind, self.cast.instructions))
+                items = list(_items(character, kind, instructions))
                 kept += [item for item in items if self._validates(item)]
                 left = [item for item in items if not self._validates(item)]
                 if left and kind in self.config.sources:

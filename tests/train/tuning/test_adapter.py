@@ -75,7 +75,7 @@ def test_a_run_in_two_parts_is_a_run_in_one(config: Make, packing: str) -> None:
 
 
 def test_a_killed_run_started_again_ends_the_same(config: Make) -> None:
-    settings = {"max_steps": 40, "save_steps": 2, "validation_every": 3, "validation_share": 0.2}
+    settings = {"max_steps": 16, "save_steps": 2, "validation_every": 3, "validation_share": 0.2}
     killed = config("killed", **settings)
     process = subprocess.Popen([sys.executable, *arguments(killed)], cwd=ROOT)
     checkpoint = Path(killed.work_dir) / "checkpoint.pt"
