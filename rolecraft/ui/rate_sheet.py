@@ -142,11 +142,11 @@ def build_rate_sheet(place: gr.BrowserState, services: Services) -> None:
     hops = services.settings.trusted_proxy_hops
 
     @refusals_shown
-    def rate_talk(kept: object, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+    def review(kept: object, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         shown = rating.act(kept, sent(event), caller_of(request, hops))
         return tuple(gr.skip() if value is None else value for value in shown)
 
     sheet.act(
-        rate_talk, place, [sheet, told], trigger_mode="multiple", concurrency_limit=16,
+        review, place, [sheet, told], trigger_mode="multiple", concurrency_limit=16,
         concurrency_id="rate", show_progress="hidden", api_visibility="private",
     )  # fmt: skip

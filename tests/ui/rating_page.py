@@ -17,7 +17,8 @@ from rolecraft.ui.texts import Language
 from rolecraft.ui.visitor import new_place
 
 QUESTIONS = 4
-ARMS = ("alpha", "beta")
+SAID = {"alpha": "说", "beta": "又说"}  # a reply never names its arm
+ARMS = tuple(SAID)
 
 
 def study(services: Services, name: str = "spring", form: Any = "pairs", **plan: Any) -> None:
@@ -25,7 +26,7 @@ def study(services: Services, name: str = "spring", form: Any = "pairs", **plan:
     lines = [
         json.dumps(
             {"arm": arm, "character": one.id, "question": f"第{n}问：今天好吗？",
-             "reply": f"（快乐）{arm}说第{n}句，<b>风很大</b>。今天很好！"}, ensure_ascii=False,
+             "reply": f"（快乐）{SAID[arm]}第{n}句，<b>风很大</b>。今天很好！"}, ensure_ascii=False,
         )
         for arm in ARMS for one in services.shelf.characters for n in range(QUESTIONS)
     ]  # fmt: skip

@@ -1,8 +1,10 @@
 """The rate page from consent to the receipt, without a browser."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from rolecraft.ratings import rubric
 from rolecraft.services import Services
 from rolecraft.store.rating_check import verify
 from tests.ui.rating_page import Rater, study
+from tests.ui.test_app import call, free_port, launched
 
 Opened = Callable[..., Services]
 
@@ -168,8 +171,37 @@ def test_a_reload_a_second_tab_and_a_restart_go_on_with_the_open_form(
 def test_hidden_names_are_nowhere_in_the_page(opened: Opened) -> None:
     services = opened("canary")
     study(services)
-    for arm in ("alpha", "beta"):
-        # the replies of these arms quote their own names, so what else is sent is searched
-        page = Rater(services, "en").agree().lessons()
-        bare = re.sub(rf"{arm}说第\d句", "", page.view)
-        assert arm not in bare and "target" not in bare and "shared" not in bare
+    page = Rater(services, "en").agree().lessons()
+    for _ in range(4):
+        told = [page.view, page.mine, str(page.note), page.act("mine").mine]
+        assert not re.search("alpha|beta|target|shared|degraded", " ".join(told))
+        page.rate(3)
+
+
+def test_the_page_over_http(opened: Opened) -> None:
+    services = opened("served", port=free_port())
+    study(services)
+    with launched(services) as (client, demo):
+        served = client, demo, services
+        assert client.get("/rate").status_code == 200
+        page = Rater(services)
+        place = page.place.to_browser()
+
+        def step(name: str, sent: Any, lang: str = "zh") -> list[Any]:
+            events = call(served, name, place, sent, lang)
+            assert events[-1]["success"], events[-1]
+            assert not re.search("alpha|beta|degraded", json.dumps(events))
+            return list(events[-1]["output"]["data"])
+
+        kept, page.view, mine, _ = step("arrive_rate", None)
+        assert kept == place and "开始之前" in page.view and "我的评分" in mine
+        page.view = step("rate", {"do": "agree"})[1]
+        sent = {"do": "submit", **page.filled(4)}
+        _, page.view, _, note = step("rate", sent)
+        assert json.loads(note)["state"] == "saved" and "看得准" in page.view
+        assert json.loads(step("rate", sent)[3])["state"] == "saved"  # once more
+        page.view = step("rate", {"do": "next"}, "en")[1]
+        assert "2 of 5" in page.view
+        for odd in (None, [], "submit", {"do": {"a": 1}}, {"do": "submit"}):
+            step("rate", odd)
+        assert len(page.stored) == 1

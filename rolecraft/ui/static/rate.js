@@ -2,15 +2,13 @@
 (() => {
   "use strict";
   const hosts = [];
-  let toast = null;
+  // A live region says only what is put into it after it is there.
+  const toast = Object.assign(document.createElement("p"), { id: "rc-toast" });
+  toast.setAttribute("role", "status");
+  toast.setAttribute("aria-live", "polite");
+  addEventListener("DOMContentLoaded", () => document.body.append(toast));
 
   function tell(text, trouble) {
-    if (!toast) {
-      toast = Object.assign(document.createElement("p"), { id: "rc-toast" });
-      toast.setAttribute("role", "status");
-      toast.setAttribute("aria-live", "polite");
-      document.body.append(toast);
-    }
     toast.textContent = text;
     toast.classList.toggle("trouble", Boolean(trouble));
     toast.classList.add("shown");
