@@ -93,7 +93,9 @@ class Comparing:
             return taken(step)
         except RatingRefused as error:
             said = note(sent, "refused", refusal(error, caller.language))
-            return self._pair_now(step)._replace(note=said)
+            with suppress(ConversationNotFound):  # what stands now is shown beside the refusal
+                return self._pair_now(step)._replace(note=said)
+            return View(note=said)
         except RoleCraftError as error:
             return View(note=note(sent, "refused", in_words(error, caller.language)))
 
