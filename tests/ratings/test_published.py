@@ -1,6 +1,7 @@
 """What of the ratings may be seen, when a board is renewed, what lies under a number of it."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,12 +12,13 @@ from rolecraft.engines.scripted import ScriptedEngine
 from rolecraft.errors import EngineUnavailable
 from rolecraft.ratings import making
 from rolecraft.ratings.desk import Desk
-from rolecraft.ratings.published import QUIET_MS, WEEK_MS, Published
+from rolecraft.ratings.published import QUIET_MS, WEEK_MS, Published, over
 from rolecraft.ratings.reproduce import again
 from rolecraft.ratings.study import Plan
 from rolecraft.ratings.under import Cell, under
 from rolecraft.store import boards
 from rolecraft.store.generations import Arm
+from rolecraft.store.studies import Stand
 from tests.rating_kit import CARD, Clock
 
 OUTCOMES = ("won", "lost", "tie", "both_bad")
@@ -37,15 +39,26 @@ def published(rated: Desk, clock: Clock) -> Published:
 
 def test_a_study_is_shown_when_it_is_over(rated: Desk, published: Published, clock: Clock) -> None:
     (stand,) = rated.studies.stands()
-    assert stand.name == "first"
-    assert stand.last_ms <= clock.now
-    assert stand.fewest_raters >= stand.plan["raters_per_item"] - 1
+    assert (stand.name, stand.fewest_raters) == ("first", 0)  # some items were never dealt
+    assert published.running() == {"first"}
+    assert published.renew() == 0
     clock.now += QUIET_MS + 1
     assert published.running() == frozenset()
     assert published.renew() == 1
     assert published.renew() == 0
     (version,) = published.versions()
     assert version.board["spec"]["study"] == "first"
+    clock.now += WEEK_MS
+    assert published.renew() == 0  # nothing is new, and nobody voted on the other pages
+    assert boards.end_of(rated.ratings._database, clock.now, ("blind",)) == 0
+    assert boards.end_of(rated.ratings._database, clock.now, ("bank",)) > 0
+
+
+def test_a_study_is_over_by_its_raters_or_by_its_silence() -> None:
+    stand = Stand("s", {"raters_per_item": 3}, fewest_raters=2, last_ms=1000)
+    assert not over(stand, 1000)
+    assert over(stand, 1001 + QUIET_MS)
+    assert over(replace(stand, fewest_raters=3), 1000)
 
 
 def test_nothing_is_told_of_a_study_that_runs(
@@ -66,19 +79,6 @@ def test_nothing_is_told_of_a_study_that_runs(
     assert held
     assert not {one.generation for one in found} & held
     assert [one.id for one in published.versions()] == [version.id]
-
-
-def test_live_boards_are_renewed_weekly_and_only_with_news(
-    rated: Desk, published: Published, clock: Clock
-) -> None:
-    assert not any("blind" in one.board["spec"]["modes"] for one in published.versions())
-    database = rated.ratings._database
-    assert boards.end_of(database, clock.now, ("blind",)) == 0
-    assert boards.end_of(database, clock.now, ("bank",)) > 0
-    clock.now += WEEK_MS + QUIET_MS
-    assert published.renew() == 1  # of the study alone
-    clock.now += WEEK_MS
-    assert published.renew() == 0
 
 
 def test_under_a_number_lie_its_ratings(rated: Desk, published: Published, clock: Clock) -> None:
