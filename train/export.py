@@ -122,7 +122,7 @@ class Written:
         export_fast_tokenizer(self.tokenizer, folder)
 
     def _whole(self, place: Path, write: Callable[[Path], Any], source: Path | None) -> Path:
-        target = self.args.output / place
+        target: Path = self.args.output / place
         if target.exists():
             raise TrainingError(f"{target} is there already. Delete it, or choose another folder.")
         partial = target.with_name(f".{target.name}.partial")

@@ -84,10 +84,17 @@ def _join(
         if kind.startswith(_SHARED):
             whole[kind] = torch.cat([gate, up]) if apart else gate
         elif apart:
-            both = torch.block_diag(gate, up) if gate.ndim == 2 else torch.cat([gate, up])
+            both = _diagonal(gate, up) if gate.ndim == 2 else torch.cat([gate, up])
             whole[kind] = both.float() * growth  # half precision has no root of two
         else:
             whole[kind] = torch.cat([gate, up])
+    return whole
+
+
+def _diagonal(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
+    whole = one.new_zeros(one.shape[0] + two.shape[0], one.shape[1] + two.shape[1])
+    whole[: one.shape[0], : one.shape[1]] = one
+    whole[one.shape[0] :, one.shape[1] :] = two
     return whole
 
 
