@@ -165,7 +165,9 @@ class Ask:
     adapter: str | None = None
 
 
-def asks(count: int, prompt: int, tokens: int, adapters: int = 0, vocabulary: int = 8000) -> list[Ask]:
+def asks(
+    count: int, prompt: int, tokens: int, adapters: int = 0, vocabulary: int = 8000
+) -> list[Ask]:
     """`count` different prompts, spread over the adapters."""
     torch.manual_seed(7)
     names = [f"a{number % adapters}" if adapters else None for number in range(count)]

@@ -71,7 +71,7 @@ class Worker:
         self._waiting: deque[LocalGeneration] = deque()
         self._changed = threading.Condition()
         self._loading: Future[Loaded] | None = None
-        self._slots: Slots | None = None
+        self.slots: Slots | None = None  # once loaded; only its thread may step it
         self._sign = 0.0  # when the thread last did something
 
     def start(self) -> Loaded:
@@ -115,7 +115,7 @@ class Worker:
         # The reply's empty metadata line is given, so that no function call can open it.
         tokenizer = loaded.tokenizer
         ids = [*tokenizer.encode_chat(messages), *tokenizer.encode_reply(opening)]
-        context = self._slots.length if self._slots else loaded.context
+        context = self.slots.length if self.slots else loaded.context
         if len(ids) + sampling.max_new_tokens > context:
             raise InputRefused(
                 f"这段话连同设定有 {len(ids)} 个词元，回答还要 {sampling.max_new_tokens} 个，"
@@ -154,7 +154,7 @@ class Worker:
         with self._changed:
             waiting = [one for one in self._waiting if not one.cancelled.is_set()]
             position = waiting.index(request) + 1 if request in waiting else 0
-            slots = self._slots
+            slots = self.slots
         if not position:
             return 0, 0.0
         pace = slots.pace if slots else None
@@ -168,7 +168,7 @@ class Worker:
         try:
             loaded = load(self.model)
             with torch.inference_mode():
-                slots = self._slots = Slots(loaded, self.model)
+                slots = self.slots = Slots(loaded, self.model)
         except BaseException as error:
             log.exception("%s cannot be loaded", self.model.base)
             loading.set_exception(
