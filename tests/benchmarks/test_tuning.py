@@ -31,5 +31,5 @@ def test_the_gpu_s_benchmark_runs_on_a_small_base(tmp_path: Path) -> None:
     }  # fmt: skip
     base = write_base(tmp_path, sizes, "cpu")
     for settings in BASES.values():
-        told = measure(base, "cpu", 256, 1, 1.0, **settings)
-        assert told["tokens_per_second"] > 0 and 0 < told["share_of_limit"] < 1
+        told = measure(base, "cpu", 256, 1, 0.01, **settings)
+        assert told["tokens_per_second"] > 0 and told["share_of_limit"] > 0
