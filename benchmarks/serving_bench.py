@@ -183,6 +183,13 @@ def mixed(base: Sequence[Ask]) -> list[Ask]:
     ]
 
 
+def request_of(bench: Bench, ask: Ask) -> LocalGeneration:
+    """A request as the engine takes it."""
+    voice = bench.loaded.voices.get(ask.adapter) if ask.adapter else None
+    sampling = Sampling(temperature=0.0, max_new_tokens=ask.count)
+    return LocalGeneration(ask.ids, sampling, "", Identity("bench", "bench"), lambda: 0.0, voice)
+
+
 @dataclass
 class Served:
     """What became of requests: their tokens and when each first token came, in CPU seconds."""
@@ -195,12 +202,7 @@ class Served:
 def serve(bench: Bench, slots: Slots, wanted: Sequence[Ask]) -> Served:
     """All requests come at once; stepped until the last is done."""
     start = time.process_time()
-    waiting = []
-    for ask in wanted:
-        voice = bench.loaded.voices.get(ask.adapter) if ask.adapter else None
-        sampling = Sampling(temperature=0.0, max_new_tokens=ask.count)
-        identity = Identity("bench", "bench")
-        waiting.append(LocalGeneration(ask.ids, sampling, "", identity, lambda: 0.0, voice))
+    waiting = [request_of(bench, ask) for ask in wanted]
     every = list(waiting)
     first: dict[int, float] = {}
     tokens: dict[int, list[int]] = {}
@@ -270,3 +272,30 @@ def generate_continuously(net: Any, wanted: Sequence[Ask]) -> list[list[int]]:
         warmup=False,
     )  # fmt: skip
     return [one.generated_tokens for one in found.values()]
+
+
+@torch.inference_mode()
+def first_among(
+    bench: Bench, slots: Slots, load: Sequence[Ask], probe: Sequence[Ask]
+) -> list[float]:
+    """Wall milliseconds to the first token of each of `probe`, one at a time, beside `load`."""
+    beside = [request_of(bench, ask) for ask in load]
+    for request in beside:
+        request.begin()
+        slots.begin(request)
+    while slots.readers:
+        slots.step()
+    times = []
+    for ask in probe:
+        start = time.perf_counter()
+        request = request_of(bench, ask)
+        request.begin()
+        slots.begin(request)
+        while not request.ended:
+            slots.step()
+        times.append((time.perf_counter() - start) * 1000)
+    for request in beside:
+        request.cancel()
+    while slots.requests:
+        slots.step()
+    return times
