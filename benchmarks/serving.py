@@ -122,7 +122,7 @@ def measure_adapters(rounds: int, folder: Path) -> dict[str, Any]:
     wanted, plain = b.asks(8, 40, 48, adapters=8), b.asks(8, 40, 48)
     serial = b.generate_switching(bench.peft, wanted)
     served = b.serve(bench, slots, wanted)
-    assert served.tokens == serial.tokens, "the engine's tokens differ from PEFT's"
+    assert served.tokens == serial, "the engine's tokens differ from PEFT's"
     last: dict[str, float] = {}
 
     def together() -> None:

@@ -231,16 +231,13 @@ def generate(net: Any, ask: Ask, **options: Any) -> list[int]:
     return found[0, len(ask.ids) :].tolist()
 
 
-def generate_switching(peft: Any, wanted: Sequence[Ask]) -> Served:
+def generate_switching(peft: Any, wanted: Sequence[Ask]) -> list[list[int]]:
     """One after the other, the adapter switched before each."""
-    start, tokens, first = time.process_time(), [], []
+    tokens = []
     for ask in wanted:
         peft.set_adapter(ask.adapter)
-        begun = time.process_time() - start
-        generate(peft, replace(ask, count=1))
-        first.append(begun + time.process_time() - start - begun)
         tokens.append(generate(peft, ask))
-    return Served(tokens, first)
+    return tokens
 
 
 @torch.inference_mode()

@@ -114,6 +114,16 @@ class Answering:
         """Stop the model; iteration ends with what was written."""
         self._generation.cancel()
 
+    def place(self) -> tuple[int, float | None]:
+        """The place in the engine's queue (0: being answered) and the seconds until its turn.
+
+        The seconds are None when nothing tells them. To be asked from another thread than the one
+        that iterates.
+        """
+        position = getattr(self._generation, "position", None)
+        wait = getattr(self._generation, "expected_wait", None)
+        return (position(), wait()) if position and wait else (0, 0.0)
+
     def _partial(self) -> Partial:
         emotion, text = split_opening(self._raw)
         return Partial(text, emotion)

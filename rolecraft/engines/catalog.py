@@ -25,7 +25,7 @@ CATALOGUE = Path(__file__).with_name("catalog.yaml")
 _ADAPTER_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _BASE_KEYS = {
     "folder", "hub", "dtype", "device", "quantization", "threads", "block", "cached_tokens",
-    "slots", "memory_gb",
+    "slots", "memory_gb", "inline",
 }  # fmt: skip
 _ENGINE_KEYS = {
     "kind", "base", "adapter", "model", "budget", "profile", "memory", "licence",

@@ -23,7 +23,8 @@ class LocalGeneration:
     """One request and its answer; pieces arrive on a queue from the engine's thread.
 
     `silence` tells for how many seconds that thread has done nothing; `place` which place this
-    request has in the queue and for how many seconds, or None where nothing is known yet.
+    request has in the queue and for how many seconds, or None where nothing is known yet. With
+    `drive`, a step of the engine, there is no such thread: whoever iterates does its work.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class LocalGeneration:
         silence: Callable[[], float],
         voice: "Voice | None" = None,
         place: "Callable[[LocalGeneration], tuple[int, float | None]] | None" = None,
+        drive: Callable[[], None] | None = None,
     ) -> None:
         self.ids = ids
         self.sampling = sampling
@@ -51,6 +53,7 @@ class LocalGeneration:
         self.begun_at = 0.0
         self._silence = silence
         self._place = place
+        self._drive = drive
         self._pieces: queue.SimpleQueue[str | EngineFailed | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._begun = self._ended = False
@@ -80,6 +83,9 @@ class LocalGeneration:
 
     def _next(self) -> str | None:
         while not (self._ended and self._pieces.empty()):
+            if self._drive and self._pieces.empty():
+                self._drive()
+                continue
             try:
                 piece = self._pieces.get(timeout=PATIENCE_S)
             except queue.Empty:

@@ -31,6 +31,7 @@ class LocalModel:
     block: int = 64  # prompt tokens read between two steps of the others; larger suits a GPU
     cached_tokens: int = 16_384  # attention cache kept for later turns, over all talks
     max_queue: int = 32
+    inline: bool = False  # no thread of its own: ZeroGPU lends its GPU to a call, not to a thread
     memory_gb: float | None = None  # everything together; None takes what the machine can spare
 
 

@@ -72,6 +72,7 @@ class Worker:
         self._changed = threading.Condition()
         self._loading: Future[Loaded] | None = None
         self.slots: Slots | None = None  # once loaded; only its thread may step it
+        self._stepping = threading.Lock()
         self._sign = 0.0  # when the thread last did something
 
     def start(self) -> Loaded:
@@ -79,10 +80,13 @@ class Worker:
         with self._changed:
             if self._loading is None or (self._loading.done() and self._loading.exception()):
                 self._loading = Future()
-                name = f"engine {Path(self.model.base).name}"
-                threading.Thread(
-                    target=self._run, args=(self._loading,), name=name, daemon=True
-                ).start()
+                if self.model.inline:
+                    self._load(self._loading)
+                else:
+                    name = f"engine {Path(self.model.base).name}"
+                    threading.Thread(
+                        target=self._run, args=(self._loading,), name=name, daemon=True
+                    ).start()
             loading = self._loading
         failure = loading.exception()
         if failure:
@@ -127,7 +131,16 @@ class Worker:
             engine, base, loaded.base_sha256, adapter, voice.sha256 if voice else ""
         )
         return self._enqueue(
-            LocalGeneration(ids, sampling, opening, identity, self._silence, voice, self._place)
+            LocalGeneration(
+                ids,
+                sampling,
+                opening,
+                identity,
+                self._silence,
+                voice,
+                self._place,
+                self._drive if self.model.inline else None,
+            )
         )
 
     def count(self, text: str) -> int:
@@ -160,43 +173,61 @@ class Worker:
         pace = slots.pace if slots else None
         return position, None if slots is None or pace is None else pace * position / slots.count
 
-    # Everything below runs on the engine's own thread.
+    def _drive(self) -> None:
+        """A step on the thread of a visitor who waits for a piece; the others gain by it too."""
+        import torch
 
-    def _run(self, loading: "Future[Loaded]") -> None:
+        slots = self.slots
+        with self._stepping, torch.inference_mode():
+            if slots and (slots.requests or self._waiting):
+                self._turn(slots)
+
+    # Everything below runs on the engine's own thread (with `inline`, under its lock).
+
+    def _load(self, loading: "Future[Loaded]") -> Slots | None:
         import torch
 
         try:
             loaded = load(self.model)
             with torch.inference_mode():
-                slots = self.slots = Slots(loaded, self.model)
+                self.slots = Slots(loaded, self.model)
         except BaseException as error:
             log.exception("%s cannot be loaded", self.model.base)
             loading.set_exception(
                 EngineUnavailable(f"{self.model.base} cannot be loaded: {short(error)}")
             )
-            return
+            return None
         loading.set_result(loaded)
+        return self.slots
+
+    def _run(self, loading: "Future[Loaded]") -> None:
+        import torch
+
+        slots = self._load(loading)
+        if slots is None:
+            return
         try:
             with torch.inference_mode():
-                self._serve(slots)
+                while True:
+                    self._turn(slots)
         except BaseException:
             log.exception("The engine's thread on %s has died", self.model.base)
             with self._changed:
-                self._loading = None  # the next request loads anew
+                self._loading = self.slots = None  # the next request loads anew
                 stranded = [*slots.requests, *self._waiting]
                 self._waiting.clear()
             for request in stranded:
                 said = f"{request.identity.engine} broke down. Try again."
                 request.end("error", EngineFailed(said))
 
-    def _serve(self, slots: Slots) -> None:
-        while True:
-            for request in self._admit(slots.free, idle=not slots.requests):
-                if not slots.begin(request):
-                    self._put_back(request)
-                    break
-            self._sign = time.monotonic()
-            slots.step()
+    def _turn(self, slots: Slots) -> None:
+        """Take up who waits for a free slot, and move everyone on."""
+        for request in self._admit(slots.free, idle=not slots.requests):
+            if not slots.begin(request):
+                self._put_back(request)
+                break
+        self._sign = time.monotonic()
+        slots.step()
 
     def _admit(self, places: int, idle: bool) -> Iterator[LocalGeneration]:
         """Requests for the free slots, who came first first; waits for one when all are free."""

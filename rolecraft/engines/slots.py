@@ -275,6 +275,10 @@ class Slots:
 
     def _fail(self, request: LocalGeneration, error: Exception) -> None:
         log.error("%s failed while it answered", request.identity.engine, exc_info=error)
+        if isinstance(error, MemoryError | torch.OutOfMemoryError):
+            self.prefixes.clear()  # what is remembered is the first to give way
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
         said = f"{request.identity.engine} failed: {short(error)}. Try again."
         request.end("error", EngineFailed(said))
 

@@ -276,6 +276,17 @@ def test_a_thread_that_dies_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None
     assert said(engine.stream(prompt("你好"), GREEDY))[0]
 
 
+def test_without_a_thread_whoever_reads_does_the_work(adapters: dict[str, str]) -> None:
+    model = LocalModel(str(TINY), {"one": adapters["one"]}, threads=1, slots=2, inline=True)
+    before = threading.active_count()
+    engine = make_engine(Worker(model))
+    answers = [engine.stream(prompt("你好"), GREEDY, name) for name in ("one", "", "one")]
+    assert threading.active_count() == before
+    assert [answer.position() for answer in answers] == [1, 2, 3]
+    texts = [said(answer) for answer in answers]
+    assert texts[0] == texts[2] != texts[1] and texts[1][0]
+
+
 def test_identity_and_counts(worker: Worker, adapters: dict[str, str]) -> None:
     tuned = make_engine(worker, adapter="two")
     answer = tuned.stream(prompt("你好"), GREEDY)
@@ -351,10 +362,14 @@ def test_a_full_queue_is_said_kindly(full: tuple[LocalEngine, list[LocalGenerati
 def test_stopping_while_waiting_ends_at_once(
     full: tuple[LocalEngine, list[LocalGeneration]],
 ) -> None:
-    answer = full[1][0]
+    answer, next_one = full[1]
+    assert (answer.position(), next_one.position()) == (1, 2)
     answer.cancel()
     assert list(answer) == []
     assert (answer.finish, answer.reply_tokens) == ("user_stop", 0)
+    assert (answer.position(), next_one.position()) == (0, 1)
+    wait = next_one.expected_wait()
+    assert wait is None or wait > 0
 
 
 def test_a_load_that_failed_is_tried_again(copied: Path) -> None:
