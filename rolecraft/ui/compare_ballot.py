@@ -26,20 +26,20 @@ def ballot(form: Form, language: Language, *, again: bool = False) -> str:
         f'<form class="ballot" data-do="{"revise" if again else "submit"}" novalidate>'
         f"{''.join(parts[name] for name in order)}"
         f'<div class="pair-acts"><button type="submit" class="primary">{save}</button></div>'
-        f'<p class="keys">{word(language, "compare_keys")}</p></form>'
+        f'<p class="cmp-keys">{word(language, "compare_keys")}</p></form>'
     )
 
 
 def _preference(language: Language) -> str:
     votes = "".join(
-        f'<label class="vote {name}"><input type="radio" name="preference" value="{name}">'
+        f'<label class="cmp-vote {name}"><input type="radio" name="preference" value="{name}">'
         f'<span>{word(language, f"compare_{name}")}<kbd aria-hidden="true">{_KEYS[name]}</kbd>'
         "</span></label>"
         for name in _VOTES
     )
     return (
         f'<fieldset class="prefer"><legend>{word(language, "compare_prefer")}</legend>'
-        f'<div class="votes">{votes}</div></fieldset>'
+        f'<div class="cmp-votes">{votes}</div></fieldset>'
     )
 
 
@@ -50,7 +50,7 @@ def _scores(form: Form, language: Language) -> str:
     about = rubric.rubric(language)
     rows = "".join(_criterion(name, about[name], language) for name in asked)
     return (
-        f'<details class="scores"><summary>{word(language, "compare_scores")}</summary>'
+        f'<details class="cmp-scores"><summary>{word(language, "compare_scores")}</summary>'
         f"{rows}</details>"
     )
 
@@ -60,9 +60,9 @@ def _criterion(name: str, about: Mapping[str, object], language: Language) -> st
     sides = "".join(_scale(name, side, str(about["name"]), anchors, language) for side in LETTERS)
     listed = "".join(f"<li>{escape(text)}</li>" for text in anchors)
     return (
-        f'<div class="criterion" role="group" aria-label="{escape(str(about["name"]))}">'
+        f'<div class="cmp-criterion" role="group" aria-label="{escape(str(about["name"]))}">'
         f"<p><strong>{escape(str(about['name']))}</strong>{escape(str(about['question']))}</p>"
-        f'{sides}<ol class="anchors">{listed}</ol></div>'
+        f'{sides}<ol class="cmp-anchors">{listed}</ol></div>'
     )
 
 
@@ -80,6 +80,6 @@ def _scale(
     )
     label = f"{word(language, 'compare_reply', letter=letter)} · {escape(title)}"
     return (
-        f'<div class="scale" role="radiogroup" aria-label="{label}" data-side="{side}" '
+        f'<div class="cmp-scale" role="radiogroup" aria-label="{label}" data-side="{side}" '
         f'data-criterion="{criterion}"><b aria-hidden="true">{letter}</b>{radios}</div>'
     )

@@ -68,7 +68,7 @@ def saved(panes: Sequence[Pane], form: Form, verdict: Verdict, language: Languag
         f"{button(say(language, 'compare_undo'), 'undo', kind='quiet-line', text=True)}"
         f"{button(say(language, 'compare_reveal'), 'reveal', kind='primary', text=True)}"
         f'<span class="soon" data-soon="{word(language, "compare_soon")}"></span></div>'
-        f'<div class="again" hidden>{ballot(form, language, again=True)}</div>'
+        f'<div class="cmp-again" hidden>{ballot(form, language, again=True)}</div>'
     )
     return _section("saved", form.id, cells, said, language, token=form.token)
 
@@ -123,13 +123,13 @@ def _section(
         for key in ("ready", "choose_first", "scores_open", "saving", "unsaved", "skip")
     )
     panes = (
-        f'<div class="panes" role="group" aria-label="{word(language, "compare_panes")}">'
+        f'<div class="cmp-panes" role="group" aria-label="{word(language, "compare_panes")}">'
         f"{cells}</div>"
         if cells
         else ""
     )
     return (
-        f'<section class="pair" data-state="{state}" data-form="{escape(form)}" '
+        f'<section class="cmp-pair" data-state="{state}" data-form="{escape(form)}" '
         f'data-token="{escape(token)}"{words}>{panes}'
         f'<div class="below">{below}<p class="pair-say" role="alert" hidden></p></div></section>'
     )
@@ -153,14 +153,14 @@ def _pane(
         label = say(language, "compare_stop_side", letter=letter)
         stopper = button(label, "stop-side", icon="stop", data=f'data-side="{pane.side}"')
     shown = body or (
-        f'<div class="said" dir="auto">{escape(plain(pane.text))}</div>'
+        f'<div class="cmp-said" dir="auto">{escape(plain(pane.text))}</div>'
         if pane.text
-        else f'<div class="said empty">{word(language, "empty_reply")}</div>'
+        else f'<div class="cmp-said empty">{word(language, "empty_reply")}</div>'
     )
     states = {"picked": picked == pane.side, "named": pane.told is not None, "failed": pane.failed}
     kind = " ".join(state for state, is_so in states.items() if is_so)
     return (
-        f'<article class="pane {kind}" data-side="{pane.side}" '
+        f'<article class="cmp-pane {kind}" data-side="{pane.side}" '
         f'aria-label="{word(language, "compare_reply", letter=letter)}">'
         f'<header><b class="letter" aria-hidden="true">{letter}</b>'
         f'<span class="who">{name}</span>{tag}{mark}{going}{stopper}</header>{shown}</article>'

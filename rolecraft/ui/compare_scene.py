@@ -61,7 +61,7 @@ def start(
         f"{_wishes(catalog, stand, language) if stand.mode == 'open' else ''}"
         f"{'' if agreed else _consent(language)}"
         f'<h2 id="compare-people">{word(language, "compare_pick")}</h2>'
-        f'<ul class="people" aria-labelledby="compare-people">{people}</ul></div>'
+        f'<ul class="cmp-people" aria-labelledby="compare-people">{people}</ul></div>'
     )
 
 
@@ -178,7 +178,7 @@ def _consent(language: Language) -> str:
         )
     )
     return (
-        '<section class="consent" aria-labelledby="compare-consent">'
+        '<section class="cmp-consent" aria-labelledby="compare-consent">'
         f'<h2 id="compare-consent">{word(language, "compare_consent")}</h2>{lines}{boxes}'
         f'<p class="must" role="alert" hidden>{word(language, "compare_agree_first")}</p></section>'
     )
@@ -186,7 +186,7 @@ def _consent(language: Language) -> str:
 
 def _person(person: Character, face: Face, language: Language) -> str:
     return (
-        f'<li><button type="button" class="person" data-act="pick" '
+        f'<li><button type="button" class="cmp-person" data-act="pick" '
         f'data-character="{escape(person.id)}">{face.picture(language, "small")}'
         f'<span class="who"><strong>{escape(face.name[language])}</strong>'
         f"<span>{escape(face.tagline[language])}</span></span></button></li>"

@@ -188,9 +188,9 @@ def test_both_sides_arrive_together_and_look_alike(browser: Browser) -> None:
     waited = [line for line in browser.heard[begun:] if 'data-state=\\"waiting' in line]
     assert not any("好呀" in line for line in waited)
     pair = str(browser.shown.pair)
-    panes = re.findall(r'<article class="pane ".*?</article>', pair, re.DOTALL)
+    panes = re.findall(r'<article class="cmp-pane ".*?</article>', pair, re.DOTALL)
     bare = {
-        re.sub(r'<div class="said".*?</div>', "", pane).replace("left", "S").replace("right", "S")
+        re.sub(r'<div class="cmp-said".*?</div>', "", pane).replace("left", "S").replace("right", "S")
         .replace(">A<", ">L<").replace(">B<", ">L<").replace("Reply A", "").replace("Reply B", "")
         for pane in panes
     }  # fmt: skip

@@ -48,7 +48,7 @@
       back: () => trigger("act", { do: "back" }),
       say: (button) => box?.say(button.dataset.text),
       pick(button) {
-        const consent = element.querySelector(".consent");
+        const consent = element.querySelector(".cmp-consent");
         const given = (name) => Boolean(consent?.querySelector(`[name=${name}]`).checked);
         if (consent && !given("rate")) {
           consent.querySelector(".must").hidden = false;
@@ -115,7 +115,7 @@
 
   function ballotOf(form) {
     const scores = {};
-    for (const radio of form.querySelectorAll(".scale input:checked")) {
+    for (const radio of form.querySelectorAll(".cmp-scale input:checked")) {
       scores[radio.name] = radio.value;
     }
     const preference = form.querySelector("[name=preference]:checked")?.value || null;
@@ -130,7 +130,7 @@
         .find((one) => one.name === name && one.value === value);
       if (radio) radio.checked = true;
     }
-    if (Object.keys(draft.scores || {}).length) form.querySelector(".scores").open = true;
+    if (Object.keys(draft.scores || {}).length) form.querySelector(".cmp-scores").open = true;
   }
 
   function remember(form) {
@@ -147,13 +147,13 @@
   function submit(form) {
     const ballot = ballotOf(form);
     const given = Object.entries(ballot.scores);
-    const scales = [...form.querySelectorAll(".scale")];
+    const scales = [...form.querySelectorAll(".cmp-scale")];
     for (const scale of scales) {
       const open = given.length && !scale.querySelector("input:checked");
       scale.classList.toggle("open", Boolean(open));
     }
-    if (form.querySelector(".scale.open")) {
-      form.querySelector(".scale.open input").focus();
+    if (form.querySelector(".cmp-scale.open")) {
+      form.querySelector(".cmp-scale.open input").focus();
       return complain("scoresOpen");
     }
     if (!ballot.preference && !given.length) return complain("chooseFirst");
@@ -210,7 +210,7 @@
 
   let finishRelease = null;
   function release() {
-    const saids = [...section.querySelectorAll(".pane .said:not(.empty)")];
+    const saids = [...section.querySelectorAll(".cmp-pane .cmp-said:not(.empty)")];
     const texts = saids.map((one) => [...one.textContent]);
     const longest = Math.max(0, ...texts.map((text) => text.length));
     const ready = section.dataset.ready;
@@ -268,7 +268,7 @@
       const before = state;
       finishRelease?.();
       clearInterval(counting);
-      section = element.querySelector(".pair");
+      section = element.querySelector(".cmp-pair");
       state = section?.dataset.state || "";
       box?.show();
       looked = -Infinity;
@@ -309,7 +309,7 @@
       kept.set(id, { ...kept.get(id), id: "" }); // another version is another rating
       section.querySelector(".stored").hidden = true;
       section.querySelector(".below > .pair-acts").hidden = true;
-      section.querySelector(".again").hidden = false;
+      section.querySelector(".cmp-again").hidden = false;
       restore(section.querySelector(".ballot"), id);
       section.querySelector(".ballot input:checked, .ballot input")?.focus();
     }
@@ -331,7 +331,7 @@
       const form = event.target.closest(".ballot");
       if (!form) return;
       clock.changes += 1;
-      event.target.closest(".scale")?.classList.remove("open");
+      event.target.closest(".cmp-scale")?.classList.remove("open");
       remember(form);
       complain("none");
     });
@@ -352,7 +352,7 @@
     if (key === "Escape" && finishRelease) return finishRelease();
     const form = [...section.querySelectorAll(".ballot")].find((one) => one.offsetParent);
     if (finishRelease) return;
-    const scale = event.target.closest?.(".scale");
+    const scale = event.target.closest?.(".cmp-scale");
     if (scale && form) {
       const value = key === "n" ? "na" : key;
       const radio = [...scale.querySelectorAll("input")].find((one) => one.value === value);
