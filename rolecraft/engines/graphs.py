@@ -10,6 +10,7 @@ tests them.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -43,7 +44,7 @@ class Graphs:
         self._capture = capture
         self._held: dict[_Shape, _Captured] = {}
         self._version = stack.version
-        self._pool = None
+        self._pool: Any = None
 
     def step(self, ids: Sequence[int], places: Sequence[int]) -> torch.Tensor:
         """Logits [rows, vocabulary] after one more token of each of the first rows."""
@@ -90,7 +91,7 @@ class Graphs:
     def _record(self, held: _Captured, compute: Callable[[], torch.Tensor]) -> None:
         """Capture the shape; where a layer cannot be captured, it stays eager and is said so."""
         try:
-            side = torch.cuda.Stream()
+            side: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):  # libraries allocate on their first calls
                 compute()
