@@ -28,8 +28,8 @@ PATIENCE_MS = 60_000
 class Server:
     """The page on a port, which can be stopped and started again on the same folder."""
 
-    def __init__(self, folder: Path, models: Path) -> None:
-        self._folder, self._models = folder, models
+    def __init__(self, folder: Path, models: Path, *more: str) -> None:
+        self._folder, self._models, self._more = folder, models, more
         self.data = folder / "data"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -41,7 +41,7 @@ class Server:
         command = [sys.executable, str(Path(__file__).with_name("serve.py"))]
         log = (self._folder.parent / f"{self._folder.name}.log").open("ab")
         self._process = subprocess.Popen(
-            [*command, str(self._folder), str(self._models), str(self._port)],
+            [*command, str(self._folder), str(self._models), str(self._port), *self._more],
             stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
         log.close()

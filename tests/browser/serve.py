@@ -1,4 +1,7 @@
-"""Serves the page for the browser tests: `python serve.py FOLDER MODELS PORT`."""
+"""Serves the page for the browser tests: `python serve.py FOLDER MODELS PORT [two-arms]`.
+
+With `two-arms` exactly two engines can answer, `rolecraft-mini` and `second`.
+"""
 
 import logging
 import sys
@@ -17,9 +20,11 @@ REPLIES = (
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    folder, models, port = sys.argv[1:]
+    folder, models, port, *more = sys.argv[1:]
+    hidden = {"hidden": True}
+    arms = {"second": {}, "written": hidden, "broken": hidden} if "two-arms" in more else {}
     services = make_services(
-        Path(folder), Path(models), REPLIES, pause_s=0.03, port=int(port),
+        Path(folder), Path(models), REPLIES, pause_s=0.03, port=int(port), arms=arms,
         rate_per_minute=5000, rate_per_hour=50_000,
     )  # fmt: skip
     try:
