@@ -23,7 +23,9 @@ _FONTS = "Noto Sans CJK SC, Noto Sans SC, PingFang SC, Microsoft YaHei, sans-ser
 Names = Mapping[str, str]  # of the columns, as the reader calls them
 
 
-def interval_figure(table: Mapping[str, Mapping[str, Any]], names: Names) -> "go.Figure":
+def interval_figure(
+    table: Mapping[str, Mapping[str, Any]], names: Names, title: str = ""
+) -> "go.Figure":
     """Each arm's means with their 95 % intervals, side by side."""
     import plotly.graph_objects as go
 
@@ -59,10 +61,12 @@ def interval_figure(table: Mapping[str, Mapping[str, Any]], names: Names) -> "go
     # an interval may leave the scale; it is cut there, where no value can be
     figure.update_yaxes(range=[0.9, 5.1], tickvals=[1, 2, 3, 4, 5], gridcolor=_LINE, zeroline=False)
     figure.update_xaxes(type="category", categoryarray=arms, showgrid=False, automargin=True)
-    return _dressed(figure)
+    return _dressed(figure, title)
 
 
-def radar_figure(table: Mapping[str, Mapping[str, Any]], names: Names) -> "go.Figure":
+def radar_figure(
+    table: Mapping[str, Mapping[str, Any]], names: Names, title: str = ""
+) -> "go.Figure":
     """The three criteria of every arm that has all of them, as one shape each."""
     import plotly.graph_objects as go
 
@@ -86,7 +90,7 @@ def radar_figure(table: Mapping[str, Mapping[str, Any]], names: Names) -> "go.Fi
         angularaxis={"gridcolor": _LINE, "linecolor": _LINE, "rotation": 90,
                      "direction": "clockwise"},
     )  # fmt: skip
-    return _dressed(figure)
+    return _dressed(figure, title)
 
 
 def save_pages(board: Mapping[str, Any], folder: Path) -> list[Path]:
@@ -116,15 +120,16 @@ def _span(high: float | None, low: float | None) -> float | None:
     return None if high is None or low is None else high - low
 
 
-def _dressed(figure: "go.Figure") -> "go.Figure":
+def _dressed(figure: "go.Figure", title: str) -> "go.Figure":
     figure.update_layout(
+        title={"text": title, "x": 0, "xref": "container", "font": {"size": 18}},
         autosize=True,
-        height=380,
+        height=400,
         template="none",
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": _FONTS, "size": 14, "color": _INK},
-        margin={"t": 20, "l": 44, "r": 20, "b": 40},
+        margin={"t": 56 if title else 20, "l": 44, "r": 20, "b": 40},
         legend={"orientation": "h", "y": -0.14, "x": 0},
         dragmode=False,
     )

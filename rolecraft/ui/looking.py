@@ -92,8 +92,12 @@ class Looking:
         rest = results_tables.rest(board, failures(self._services.database), self._people, language)
         return Look(
             head=head,
-            intervals=interval_figure(board["table"], names) if board["table"] else None,
-            radar=radar_figure(board["table"], names) if whole else None,
+            intervals=interval_figure(board["table"], names, say(language, "results_intervals"))
+            if board["table"]
+            else None,
+            radar=radar_figure(board["table"], names, say(language, "results_radar"))
+            if whole
+            else None,
             rest=rest,
             under="",
         )

@@ -68,8 +68,8 @@ def test_nothing_is_told_of_a_study_that_runs(
     published.renew()
     (version,) = published.versions()
     assert published.withheld() == frozenset()
-    visit = rated.enter("rater-0", "tab")
-    # another study over the same replies, which nobody has rated yet
+    # another study over the same replies, and someone who has rated none of them
+    visit = rated.agree(rated.enter("rater-9", "tab"))
     plan = Plan(quota=4, training=0, cap=0, repeats=0)
     making.make_study(rated, "second", ("a", "b"), plan, "pairs", random.Random(1))
     assert published.running() == {"second"}

@@ -24,7 +24,8 @@ from tests.rating_kit import sent
 from tests.tiny import make_encoder, make_services
 
 ARMS = ("good & <b>", "rolecraft-mini")
-HOUSE = Spec(study="first", modes=("bank",), cap=0, draws=30)
+# nobody reads as fast as a test
+HOUSE = Spec(study="first", modes=("bank",), cap=0, draws=30, flagged="included")
 
 
 def answer(services: Services, arm: str, n: int) -> Reply:
