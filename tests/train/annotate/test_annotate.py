@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -201,14 +202,17 @@ def test_killed_and_resumed_it_comes_to_the_same(
 def test_interrupted_it_says_so_and_goes_on(
     bare: Path, tmp_path: Path, stage: Run, serve: Serve, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    release = threading.Event()
+
     def say(messages: list[dict[str, str]]) -> str:
         if len(server.asked) == 3:
             os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.5)
+            release.wait(60)
         return labels(messages)
 
     server = serve(say)
     assert stage("annotate", bare, tmp_path / "out", "--at-once", 1) == 1
+    release.set()
     assert "2 answers came and are kept" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     assert stage("annotate", bare, tmp_path / "out") == 0
