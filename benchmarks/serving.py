@@ -215,7 +215,7 @@ def measure_turns(rounds: int, folder: Path) -> dict[str, Any]:
     return {"fourth_turn": ratio(measured, "anew", "kept")}
 
 
-MEASURES = (measure_streams, measure_adapters, measure_twenty, measure_turns)
+MEASURES = (measure_turns, measure_adapters, measure_streams, measure_twenty)
 
 
 def table(cases: dict[str, Any]) -> str:
