@@ -148,9 +148,10 @@ def test_a_reply_is_made_again_and_compared(looking: Looking, version: str) -> N
     sheet = looking.act({"do": "cell", "version": version, "cell": cell}, "me", "zh").under or ""
     generation = sheet.split('data-generation="')[1].split('"')[0]
     step = {"do": "again", "version": version, "generation": generation}
-    verdicts = [looking.act(step, "me", "zh").under or "" for _ in range(3)]  # three in turn
-    assert sum("verdict same" in one for one in verdicts) == 1
-    assert sum("verdict different" in one for one in verdicts) == 2
+    verdicts = [looking.act(step, "me", "zh").under or "" for _ in range(3)]
+    # an emotion may have been asked for, so a different reply is tried once more
+    assert sum("verdict same" in one for one in verdicts) == 2
+    assert sum("verdict different" in one for one in verdicts) == 1
 
 
 def test_unknown_things_are_refused(looking: Looking, version: str) -> None:
