@@ -66,7 +66,7 @@ def measure(
     gradients = Gradients(model, 1)
     rng = random.Random(1)
     top = model.config.vocab_size - 10
-    documents = (sample(rng, length) for length in lengths(rng, 100_000))
+    documents = (sample(rng, length) for length in lengths(rng, 50_000))
     rows = pack(documents, row_tokens, rng)
     cuda = device.startswith("cuda")
     begun = 0.0
