@@ -60,7 +60,8 @@ def differences(one: Told, other: Told, language: Language) -> str:
         if key in _ALWAYS or a != b
     )
     return (
-        f'<table class="differs"><caption>{word(language, "compare_differs")}</caption>'
+        f'<h2 class="differs-title" id="cmp-differs">{word(language, "compare_differs")}</h2>'
+        '<table class="differs" aria-labelledby="cmp-differs">'
         '<thead><tr><td></td><th scope="col">A</th><th scope="col">B</th></tr></thead>'
         f"<tbody>{shown}</tbody></table>{_flags((one, other), language)}"
         f'<p class="alike">{_alike(one, other, language)}</p>'

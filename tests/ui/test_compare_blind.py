@@ -111,7 +111,9 @@ def _mark(engine: Any, name: str) -> None:
 
     def marked(*given: Any, **named: Any) -> Any:
         generation = stream(*given, **named)
-        generation.identity = Identity(name, "canarybase", SHA, "canarylora", SHA)
+        generation.identity = Identity(
+            name, f"canarybase-{name[-4:]}", SHA, f"canarylora-{name[-4:]}", SHA
+        )
         return generation
 
     engine.stream = marked
