@@ -21,7 +21,6 @@ PAIRS = 12
 def test_three_raters_and_the_table_that_comes_of_it(
     chromium: Any, own_server: Any, watch: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:
-    own_server.start()
     make_study(monkeypatch, own_server.data, tmp_path / "bank.jsonl", *PLAN)
     with ExitStack() as stack:
         phone = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
