@@ -100,7 +100,9 @@ def _scores(config: Config, output: Path, arm: str, seed: int, held: Sequence[st
     if done.exists():
         told = json.loads(done.read_text("utf-8"))
         if told["origin"] != wanted:
-            raise TrainingError(f"{done} is of another configuration. Delete {output} or move it.")
+            raise TrainingError(
+                f"{done} is of another configuration, base or data. Delete {output} or move it."
+            )
         found: Scores = told["scores"]
         return found
     found = _score(config, output, arm, seed, held)
@@ -112,7 +114,17 @@ def _scores(config: Config, output: Path, arm: str, seed: int, held: Sequence[st
 
 
 def _origin(config: Config) -> dict[str, Any]:
-    return {k: v for k, v in dataclasses.asdict(config).items() if k not in ("output_dir", "seeds")}
+    from rolecraft.engines.chatglm3 import weights_sha256
+    from train import adapter
+    from train.tuning.mix import data_sha256
+
+    kept = {k: v for k, v in dataclasses.asdict(config).items() if k not in ("output_dir", "seeds")}
+    data = adapter.Config(output_dir="", characters=config.characters, sources=HYBRID)
+    return {
+        **kept,
+        "base_sha256": weights_sha256(config.base),
+        "data_sha256": data_sha256(data),
+    }
 
 
 def _score(config: Config, output: Path, arm: str, seed: int, held: Sequence[str]) -> Scores:

@@ -23,7 +23,8 @@ def orthogonalise(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
     for _ in range(steps):
         square = x @ x.mT
         x = _A * x + (_B * square + _C * square @ square) @ x
-    return x.mT if tall else x
+    found: torch.Tensor = x.mT if tall else x
+    return found
 
 
 class Muon(torch.optim.Optimizer):
