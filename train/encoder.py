@@ -21,7 +21,7 @@ from rolecraft.characters.model import Character
 from rolecraft.knowledge.passages import Source, answer_passage, passages_of
 from train.cast import CHARACTERS
 from train.config import StageConfig
-from train.imagine import Imagination, asked_of, material
+from train.imagine import Imagination, material
 from train.tokenizer import LEVEL_1
 
 MAX_LENGTH = 128
@@ -108,14 +108,14 @@ class Groups:
         return self._cut(questions, targets, passages, origins)
 
     def _shipped(self, character: Character) -> Group:
-        sources = list(self.sources[character.id])
+        sources = [s for s in self.sources[character.id] if not s.field.startswith("asked.")]
         self.rng.shuffle(sources)
         asked = [q for q in character.questions_of("train") if q.source]
         pairs = [(q.question, q.source or "") for q in self.rng.sample(asked, min(6, len(asked)))]
         fields = [f for f in character.profile if f in material("questions")]
         name = character.name["zh"]
         pairs += [(self._wording(f, name), f"profile.{f}") for f in self.rng.sample(fields, 5)]
-        ways = [(way, origin) for origin, some in asked_of(character.id).items() for way in some]
+        ways = [(way, origin) for origin, some in character.asked.items() for way in some]
         pairs += self.rng.sample(ways, min(9, len(ways)))
         pairs += [(self._cloze(s), s.origin) for s in sources if s.field.startswith("script.")][:3]
         pairs = [(self._typed(question), origin) for question, origin in pairs]
@@ -205,7 +205,7 @@ def build_tokenizer(folder: Path) -> Any:
 
 def _more_characters() -> list[str]:
     """Characters beyond GB 2312 level 1 that the project's own texts use."""
-    paths = [*CHARACTERS.glob("*/*.yaml"), *CHARACTERS.glob("*/*.jsonl")]
+    paths = [*CHARACTERS.glob("*/card.yaml"), *CHARACTERS.glob("*/*.jsonl")]
     used = {c for path in paths for c in path.read_text("utf-8") if "\u4e00" <= c <= "\u9fff"}
     return sorted(used - set(LEVEL_1))
 

@@ -56,13 +56,6 @@ def material(name: str) -> Any:
     return yaml.safe_load((MATERIAL / f"{name}.yaml").read_text("utf-8"))
 
 
-@functools.cache
-def asked_of(character: str) -> dict[str, list[str]]:
-    """Ways of asking after each field and scene of a shipped character; none for others."""
-    path = MATERIAL / "asked" / f"{character}.yaml"
-    return dict(yaml.safe_load(path.read_text("utf-8"))) if path.exists() else {}
-
-
 def kept(values: Sequence[Any], heldout: bool) -> list[Any]:
     """Nine tenths of a pool for training, or the held-out tenth."""
     return [value for place, value in enumerate(values) if (place % 10 == 9) == heldout]
@@ -158,7 +151,7 @@ class Imagination:
         field = field or self.rng.choice(
             [f for f in character.profile if f in banks[0] and f in banks[1]]
         )
-        own = asked_of(character.id).get(f"profile.{field}")
+        own = character.asked.get(f"profile.{field}")
         if own and self.rng.random() < 0.5:
             question = self.rng.choice(own)
         else:
@@ -290,7 +283,7 @@ def told() -> list[Passage]:
     return [
         Passage(source.field, source.text, 0.5)
         for source in sources
-        if not source.field.startswith("profile.")
+        if not source.field.startswith(("profile.", "asked."))
     ]
 
 

@@ -1,11 +1,11 @@
-"""One character folder (card.yaml, script.jsonl, questions.jsonl, general.jsonl) as a Character.
+"""One character folder (card.yaml, script, questions, general.jsonl, asked.yaml) as a Character.
 
 Judges form only: fields, types, labels, unique ids. Whether the writing is good is `check`'s work.
 """
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -58,7 +58,14 @@ def read_folder(folder: Path) -> tuple[Character | None, list[Problem]]:
     questions = questions_of(asked, _rows(asked))
     general = general_of(shared, _rows(shared))
     tavern = _tavern(foreign)
-    problems = [p for reader in (card, script, asked, shared, foreign) for p in reader.problems]
+    ways = Reader(folder / "asked.yaml")
+    origins = {
+        *(f"profile.{key}" for key in fields.get("profile", ())),
+        *(f"script.{dialogue.id}" for dialogue in dialogues),
+    }
+    wordings = wordings_of(ways, origins)
+    readers = (card, script, asked, shared, foreign, ways)
+    problems = [problem for reader in readers for problem in reader.problems]
     if problems:
         return None, problems
     portrait = next((folder / name for name in PORTRAITS if (folder / name).is_file()), None)
@@ -67,6 +74,7 @@ def read_folder(folder: Path) -> tuple[Character | None, list[Problem]]:
         script=dialogues,
         questions=questions,
         general=general,
+        asked=wordings,
         tavern=tavern,
         folder=folder,
         portrait=portrait,
@@ -195,6 +203,18 @@ def script_of(reader: Reader, rows: Iterable[Node]) -> tuple[Dialogue, ...]:
         dialogues.append(Dialogue(reader.text(row, "id"), scene, tuple(turns), row.line))
     _unique_ids(reader, [(dialogue.id, dialogue.line) for dialogue in dialogues])
     return tuple(dialogues)
+
+
+def wordings_of(reader: Reader, origins: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """asked.yaml: how visitors ask after a field (profile.age) or a scene (script.d03)."""
+    root = reader.read_yaml() if reader.path.exists() else None
+    if root is None:
+        return {}
+    for origin, node in reader.mapping(root).items():
+        if origin not in origins:
+            remedy = "Name a field of the profile (profile.age) or a dialogue (script.d03)."
+            reader.wrong(node.line, origin, None, remedy)
+    return {origin: reader.texts(root, origin) for origin in reader.mapping(root)}
 
 
 def questions_of(reader: Reader, rows: Iterable[Node]) -> tuple[Question, ...]:

@@ -176,6 +176,7 @@ class Character:
     script: tuple[Dialogue, ...] = ()
     questions: tuple[Question, ...] = ()
     general: tuple[GeneralAnswers, ...] = ()
+    asked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # ways of asking, by origin
     tavern: Mapping[str, Any] | None = None  # the Tavern card it was imported from, untouched
     folder: Path | None = None
     portrait: Path | None = None

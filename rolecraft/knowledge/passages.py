@@ -20,7 +20,8 @@ class Source:
     """A passage as it is indexed.
 
     `field` names the passage (profile.age, script.d03, question.q017), `origin` what it tells of:
-    an answered question about the age has the origin profile.age.
+    an answered question about the age, or a way of asking after it (asked.profile.age.2), has the
+    origin profile.age.
     """
 
     id: str
@@ -42,6 +43,7 @@ def passages_of(character: Character) -> tuple[Source, ...]:
         *_profile_passages(character),
         *(one for dialogue in character.script for one in _scene_passages(character, dialogue)),
         *(_answer_passage(character, one) for one in character.questions_of("train")),
+        *_wordings(character),
     )
 
 
@@ -77,6 +79,17 @@ def _answer_passage(character: Character, question: Question) -> Source:
     text = answer_passage(question.question, question.answer)
     origin = question.source or field
     return Source(f"{character.id}/{field}", field, text, character.id, origin)
+
+
+def _wordings(character: Character) -> Iterator[Source]:
+    """Ways of asking: questions resemble questions more than they resemble a terse field.
+
+    What they ask after is found in their place; they are never shown themselves.
+    """
+    for origin, ways in character.asked.items():
+        for number, way in enumerate(ways, start=1):
+            field = f"asked.{origin}.{number}"
+            yield Source(f"{character.id}/{field}", field, way, character.id, origin)
 
 
 def _packed(lines: Sequence[str], room: int) -> Iterator[str]:
