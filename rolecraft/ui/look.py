@@ -32,6 +32,7 @@ SCRIPTS = (
 )
 _WORDS = (  # what the scripts say by themselves
     "copied", "edit_note", "edit_save", "cancel", "save", "delete", "really_delete", "new_title",
+    "notice",
 )  # fmt: skip
 _FOR_GOOD = {"cache-control": "public, max-age=31536000, immutable"}
 # An SVG that is opened by itself must not act on this page.

@@ -85,8 +85,7 @@ def refusals_shown(handler: Callable[..., Any]) -> Callable[..., Any]:
         expected = isinstance(error, RoleCraftError)
         # the toast would otherwise show marks in the text as HTML
         said = html.escape(in_words(error, language))
-        title = say(language, "notice")
-        return gr.Error(said, duration=8 if expected else None, print_exception=False, title=title)
+        return gr.Error(said, duration=8 if expected else None, print_exception=False, title="")
 
     if inspect.isgeneratorfunction(handler):
 

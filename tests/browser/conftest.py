@@ -45,7 +45,7 @@ class Server:
             stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
         log.close()
-        end = time.monotonic() + 120
+        end = time.monotonic() + 240
         while time.monotonic() < end and self._process.poll() is None:
             try:
                 with urllib.request.urlopen(self.url, timeout=2):

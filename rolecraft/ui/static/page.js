@@ -165,6 +165,7 @@
     },
   });
 
+  root.style.setProperty("--notice", JSON.stringify(rolecraft.say("notice"))); // for style.css
   paint();
   rolecraft.busy = false;
   rolecraft.drawer(false);
