@@ -95,8 +95,8 @@ class Shower:
         busy = self._services.running.busy(stand.conversation)
         writing = pair is None or pair.state == "void" or not pair.ready
         if busy and writing:
-            form = pair.form if pair and pair.state == "open" else ""
-            return compare_pair.waiting((Pane("left"), Pane("right")), form, language)
+            begun = pair.form if pair and pair.state == "open" else ""
+            return compare_pair.waiting((Pane("left"), Pane("right")), begun, language)
         if pair is None:
             return compare_pair.unasked(language)
         is_open = pair.mode == "open"
