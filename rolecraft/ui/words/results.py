@@ -90,7 +90,7 @@ ZH = {
     "results_fragile_preference": (
         "按二选一，{first} 第一；去掉 {ratings} 票，或 {raters} 位评分人，第一就会换人。"
     ),
-    "results_more_than": "{limit} 以上",
+    "results_more_than": "超过 {limit}",
     "results_no_number": "多少都不够的",
     "results_by_character": "分角色看",
     "results_by_emotion": "分情绪看",
