@@ -98,7 +98,9 @@ def write_peft(output: Path, lora: Any, state: dict[str, Any]) -> None:
     lora.save_pretrained(output)
     # Tensor names as PeftModel writes them, which is what every loader expects.
     named = {f"base_model.model.{name}": value.half().contiguous() for name, value in state.items()}
-    save_file(named, output / "adapter_model.safetensors", metadata={"format": "pt"})
+    weights = output / "adapter_model.safetensors"
+    save_file(named, weights, metadata={"format": "pt"})
+    weights.chmod(0o644)  # safetensors writes files that only their owner can read
 
 
 def _proof(config: Config, output: Path, mix: Any, device: str) -> dict[str, Any]:

@@ -53,7 +53,9 @@ def write_split(model: GlmForCausalLM, adapter: Path, folder: Path, base: str = 
         renamed = {n.replace("gate_up_proj", half) for n in wanted for half in _HALVES}
         settings["target_modules"] = sorted(renamed)
     path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", "utf-8")
-    save_file(written, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    weights = folder / "adapter_model.safetensors"
+    save_file(written, weights, metadata={"format": "pt"})
+    weights.chmod(0o644)  # safetensors writes files that only their owner can read
     if (adapter / "rolecraft.json").exists():
         shutil.copyfile(adapter / "rolecraft.json", folder / "rolecraft.json")
     return folder
