@@ -23,8 +23,9 @@ if __name__ == "__main__":
     folder, models, port, *more = sys.argv[1:]
     hidden = {"hidden": True}
     arms = {"second": {}, "written": hidden, "broken": hidden} if "two-arms" in more else {}
+    replies = {"second": REPLIES[::-1], "rolecraft-mini": REPLIES} if arms else REPLIES
     services = make_services(
-        Path(folder), Path(models), REPLIES, pause_s=0.03, port=int(port), arms=arms,
+        Path(folder), Path(models), replies, pause_s=0.03, port=int(port), arms=arms,
         rate_per_minute=5000, rate_per_hour=50_000,
     )  # fmt: skip
     try:
