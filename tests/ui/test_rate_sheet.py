@@ -120,8 +120,13 @@ def test_the_names_make_a_rating_final(sheet: Sheet) -> None:
     before = sheet.html
     sheet.act("open")
     assert sheet.note["state"] == "refused" and sheet.html == before
-    sheet.rate(1, do="revise", form=form[1], token=form[2], scores=[])
-    assert sheet.note["state"] == "refused"
+    scores = [
+        {"side": "left", "criterion": name, "value": 1}
+        for name in ("communication", "consistency", "diversity")
+    ]
+    sent = {"id": str(uuid.uuid4()), "form": form[1], "token": form[2], "scores": scores}
+    sheet.act("revise", **sent)
+    assert sheet.note["state"] == "refused" and "名字已经公布" in sheet.note["text"]
 
 
 def _rater(sheet: Sheet) -> str:
