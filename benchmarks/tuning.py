@@ -57,10 +57,14 @@ def sample(rng: random.Random, length: int, persona: Sequence[int] = ()) -> Docu
 
 
 def tuned_model() -> Any:
-    """A GLM of nine million parameters with LoRA r 8 on its queries, keys and values."""
+    """A GLM of nine million parameters with LoRA r 8 on its queries, keys and values.
+
+    As `train.adapter.prepared` makes it; only rows that are packed are attended to by sample.
+    """
     from peft import LoraConfig, inject_adapter_in_model
 
     from train.pretrain import Config, build_model
+    from train.tuning import attention
 
     sizes = Config(
         output_dir="", hidden_size=256, num_hidden_layers=6, intermediate_size=768,
@@ -70,6 +74,7 @@ def tuned_model() -> Any:
     model.requires_grad_(False)
     targets = ["q_proj", "k_proj", "v_proj"]
     inject_adapter_in_model(LoraConfig(r=8, lora_alpha=32, target_modules=targets), model)
+    attention.use(model)
     return model.train()
 
 
@@ -134,7 +139,6 @@ def packing(model: Any, repeats: int, count: int = 96) -> dict[str, Any]:
         model,
         {
             "padded": (padded, plain_loss),
-            "padded, supervised only": (padded, summed_loss),
             "packed": (packed, summed_loss),
         },
         repeats,
@@ -236,7 +240,8 @@ def _trainer(batches: Sequence[Rows]) -> float:
         }
         return {name: torch.from_numpy(value) for name, value in held.items()}
 
-    clock = Clock()
+    clock, model = Clock(), tuned_model()
+    model.config._attn_implementation = "sdpa"  # what the Trainer has of its own
     with tempfile.TemporaryDirectory() as folder:
         settings = TrainingArguments(
             output_dir=folder, max_steps=len(batches) // STEP_ROWS, per_device_train_batch_size=1,
@@ -245,7 +250,7 @@ def _trainer(batches: Sequence[Rows]) -> float:
             remove_unused_columns=False,
         )  # fmt: skip
         trainer = Trainer(
-            tuned_model(), settings, train_dataset=[example(rows) for rows in batches],
+            model, settings, train_dataset=[example(rows) for rows in batches],
             callbacks=[clock],
         )  # fmt: skip
         trainer.train()
@@ -338,18 +343,19 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--without-importers", action="store_true")
     args = parser.parse_args()
+    result: dict[str, Any] = {}
+    if not args.without_importers:
+        result["importers"] = importing()  # first: a child's peak begins with its parent's size
     import torch
 
     torch.set_num_threads(1)
     model = tuned_model()
-    result: dict[str, Any] = {
+    result |= {
         "packing": packing(model, args.repeats),
         "sharing": sharing(model, args.repeats),
         "trainer": against_trainer(max(1, args.repeats // 2)),
         "resumed": resumed(),
     }
-    if not args.without_importers:
-        result["importers"] = importing()
     lines, reached = table(result)
     print("\n".join(lines))
     RESULT.parent.mkdir(parents=True, exist_ok=True)

@@ -58,6 +58,7 @@ def prepared(config: Config, device: str) -> tuple[Any, Any]:
     from peft import LoraConfig, inject_adapter_in_model
 
     from rolecraft.engines import chatglm3
+    from train.tuning import attention
 
     torch.manual_seed(config.seed)
     # Layers that are to be spread over devices must not all lie on one before.
@@ -78,6 +79,8 @@ def prepared(config: Config, device: str) -> tuple[Any, Any]:
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
+    if place == "cpu" and not config.shard:
+        attention.use(model)
     if config.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     model.train()

@@ -195,16 +195,21 @@ def summed_loss(model: Any, rows: Rows) -> Any:
     """
     import torch
 
+    from train.tuning import attention
+
     device = model.lm_head.weight.device
     labels = torch.from_numpy(rows.labels).to(device)
+    if attention.serves(model, rows):
+        given, labels = attention.inputs(rows), labels.reshape(1, -1)
+    else:
+        given = {
+            "input_ids": torch.from_numpy(rows.input_ids),
+            "position_ids": torch.from_numpy(rows.position_ids),
+            "attention_mask": None if rows.mask is None else torch.from_numpy(rows.mask),
+        }
+    given = {k: v.to(device) if torch.is_tensor(v) else v for k, v in given.items()}
     keep = labels != IGNORED
-    mask = None if rows.mask is None else torch.from_numpy(rows.mask).to(device)
-    hidden = model.model(
-        input_ids=torch.from_numpy(rows.input_ids).to(device),
-        position_ids=torch.from_numpy(rows.position_ids).to(device),
-        attention_mask=mask,
-        use_cache=False,
-    ).last_hidden_state
+    hidden = model.model(**given, use_cache=False).last_hidden_state
     logits = model.lm_head(hidden[keep]).float()
     return torch.nn.functional.cross_entropy(logits, labels[keep], reduction="sum")
 

@@ -12,6 +12,7 @@ import torch
 from rolecraft.conversation import Message
 from train.documents import IGNORED, ChatFormat, Document, Rows, pack
 from train.pretrain import Config, build_model, join_rows, summed_loss
+from train.tuning import attention
 from train.tuning.packing import SharedRows, pack_shared, padded
 
 TOKENIZER = Path(__file__).parents[3] / "models" / "mini" / "tokenizer.model"
@@ -74,6 +75,22 @@ def test_packed_rows(model: Any, documents: list[Document]) -> None:
     )
     alone = gradients(model, [whole_loss(model, padded(documents))])
     equal(alone, gradients(model, [summed_loss(model, row) for row in rows]))
+
+
+def test_packed_rows_attended_to_sample_by_sample(
+    model: Any, documents: list[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = list(pack(iter(documents), sum(map(len, documents[:6])), random.Random(2)))
+    both = join_rows(iter(rows), len(rows))
+    masked = gradients(model, [summed_loss(model, both)])
+    monkeypatch.setattr(model.config, "_attn_implementation", "sdpa")
+    attention.use(model)
+    assert attention.serves(model, both)
+    equal(masked, gradients(model, [summed_loss(model, both)]))
+    shared = list(pack_shared(iter(documents), 160))
+    assert not attention.serves(model, shared[0])
+    alone = gradients(model, [whole_loss(model, padded(documents))])
+    equal(alone, gradients(model, [summed_loss(model, row) for row in shared]))
 
 
 def test_rows_that_share_personas(model: Any, documents: list[Document]) -> None:
