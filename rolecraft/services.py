@@ -49,6 +49,7 @@ class Running:
         self._answers: dict[str, Stoppable | None] = {}  # None: claimed, not begun
         self._stopped: set[str] = set()  # claimed, and to be stopped as soon as it begins
         self._changed = threading.Condition()
+        self.closing = False  # whether everything is being stopped, by nobody's wish
 
     def claim(self, conversation: str) -> bool:
         """Take the conversation for one answer; false when another is in the making."""
@@ -97,6 +98,7 @@ class Running:
     def stop_all(self, seconds: float) -> bool:
         """Stop every answer and wait until what was written is stored; whether all were."""
         with self._changed:
+            self.closing = True
             conversations = list(self._answers)
         for conversation in conversations:
             self.stop(conversation)

@@ -198,7 +198,11 @@ class Worker:
         finally:
             alarm.cancel()
             reply = answering.reply
-            self._finish(name, replace(reply, finish="error") if late.is_set() else reply)
+            if late.is_set():
+                reply = replace(reply, finish="error")
+            elif self._running.closing and reply.finish == "user_stop":
+                reply = replace(reply, finish="disconnect")  # a half reply is not to be rated
+            self._finish(name, reply)
             self._running.end(name)
 
     def _follow(self, name: str, answering: Answering) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rolecraft.comparison import arms
+from rolecraft.comparison import arms, worker
 from rolecraft.errors import EngineUnavailable
 from rolecraft.services import Services
 from rolecraft.store.compared import Compared, Pair
@@ -333,6 +333,27 @@ def test_a_restart_while_writing_asks_again(compared: Opened) -> None:
     page.do("look")
     assert page.state == "waiting"
     page.do("stop")
+
+
+def test_an_orderly_end_leaves_no_half_replies_to_vote_on(compared: Opened) -> None:
+    services = compared("one", pause_s=0.05, replies=["好" * 400])
+    page = Page(services).pick()
+    page.do("say", text="在吗？")
+    page.do("look")
+    services.close()
+    again = Page(compared("one"))
+    again.place, again.stand = page.place, page.stand
+    again.arrive()
+    assert again.state == "void" and again.pairs[0].failed == ("left", "right")
+    again.do("retry")
+    again.wait()
+    assert again.state == "vote"
+
+
+def test_who_takes_too_long_has_failed(compared: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "LONGEST_S", 0.3)
+    page = Page(compared(pause_s=0.05, replies=["好" * 400])).pick().say()
+    assert page.state == "void" and page.pairs[0].failed
 
 
 def test_open_mode_is_put_together_by_the_visitor(page: Page) -> None:
