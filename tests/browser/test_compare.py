@@ -15,9 +15,9 @@ ARMS = {"rolecraft-mini", "second"}
 VOTE = ".cmp-pair:not(.releasing)[data-state=vote]"
 
 
-@pytest.fixture
-def arena(tmp_path: Path, models: Path) -> Iterator[Server]:
-    running = Server(tmp_path / "arena", models, "two-arms").start()
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("arena") / "house", models, "two-arms").start()
     yield running
     running.kill()
 
