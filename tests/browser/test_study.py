@@ -13,7 +13,7 @@ from tests.browser.conftest import PATIENCE_MS
 from tests.browser.raters import Rater, make_study, run
 from tests.browser.test_talking import LOST
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 PLAN = ("quota=12", "training=2", "degraded=0", "repeats=0", "cap=0")
 PAIRS = 12
 
