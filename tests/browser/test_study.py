@@ -64,6 +64,7 @@ def _rater(
 
 def _refresh(rater: Rater) -> None:
     """In the middle of a form: it comes back as it was left."""
+    assert rater.values() == []  # nothing is chosen beforehand
     rater.fill(3)
     before, values = rater.form, rater.values()
     rater.page.reload()

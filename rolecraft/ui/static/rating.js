@@ -138,6 +138,14 @@
     const groups = [...form.querySelectorAll(".side")];
     const votes = form.querySelector(".votes");
     const timer = clock(Number(form.dataset.chars), draft);
+    // gradio changes what stands there into the next form: answers and listeners would stay
+    const life = new AbortController();
+    const alive = { signal: life.signal };
+    form.reset();
+    asked.disabled = false;
+    missing.hidden = true;
+    state.textContent = "";
+    state.classList.remove("trouble");
     const modes = new Set(draft.modes || []);
     const past = []; // what was chosen before, for U
     let changes = draft.changes || 0;
@@ -183,6 +191,7 @@
     }
 
     function say(what, detail) {
+      if (life.signal.aborted) return;
       const words = detail?.text || form.dataset[what] || "";
       state.textContent = what === "saved" ? "" : words;
       state.classList.toggle("trouble", what === "unsaved" || what === "refused");
@@ -254,13 +263,14 @@
       comment.closest("details").open = true;
     }
     known = values();
-    form.addEventListener("change", changed);
-    comment.addEventListener("input", () => keep());
-    form.addEventListener("pointerdown", (event) => modes.add(event.pointerType || "mouse"));
+    form.addEventListener("change", changed, alive);
+    comment.addEventListener("input", () => keep(), alive);
+    form.addEventListener(
+      "pointerdown", (event) => modes.add(event.pointerType || "mouse"), alive);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       submit();
-    });
+    }, alive);
     if (draft.pending) {
       sent = draft.pending;
       asked.disabled = true;
@@ -270,7 +280,10 @@
     return {
       form, key,
       skip: (reason) => post({ do: "skip", reason, ...spent(timer) }),
-      stop: () => timer.stop(),
+      stop() {
+        timer.stop();
+        life.abort();
+      },
     };
   };
   function spent(timer) {
