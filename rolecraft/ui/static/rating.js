@@ -142,6 +142,7 @@
     const life = new AbortController();
     const alive = { signal: life.signal };
     form.reset();
+    for (const fold of form.querySelectorAll("details")) fold.open = false;
     asked.disabled = false;
     missing.hidden = true;
     state.textContent = "";
