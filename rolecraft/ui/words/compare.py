@@ -85,7 +85,6 @@ ZH = {
     "compare_gone": "这次比较已经不在了，从头来一次吧。",
     "compare_too_few": "这里眼下只有一个模型能答，比不起来。",
     "compare_needs": "还差什么，可以在服务器上运行 python -m rolecraft engines 看一看。",
-    "compare_step": "第 {number} 轮",
 }
 
 EN = {
@@ -184,5 +183,4 @@ EN = {
     "compare_gone": "This comparison is gone. Please begin a new one.",
     "compare_too_few": "Only one model can answer here now, so there is nothing to compare.",
     "compare_needs": "Run python -m rolecraft engines on the server to see what is missing.",
-    "compare_step": "Round {number}",
 }
