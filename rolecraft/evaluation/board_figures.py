@@ -60,7 +60,15 @@ def interval_figure(
     figure.update_layout(scattermode="group", scattergap=0.5)
     # an interval may leave the scale; it is cut there, where no value can be
     figure.update_yaxes(range=[0.9, 5.1], tickvals=[1, 2, 3, 4, 5], gridcolor=_LINE, zeroline=False)
-    figure.update_xaxes(type="category", categoryarray=arms, showgrid=False, automargin=True)
+    figure.update_xaxes(
+        type="category",
+        categoryarray=arms,
+        showgrid=False,
+        automargin=True,
+        tickvals=list(arms),
+        ticktext=[arm.replace("@", "<br>@") for arm in arms],  # a hash takes a line of its own
+        tickfont={"size": 12},
+    )
     return _dressed(figure, title)
 
 
@@ -122,15 +130,15 @@ def _span(high: float | None, low: float | None) -> float | None:
 
 def _dressed(figure: "go.Figure", title: str) -> "go.Figure":
     figure.update_layout(
-        title={"text": title, "x": 0, "xref": "container", "font": {"size": 18}},
+        title={"text": title, "x": 0, "y": 0.98, "yanchor": "top", "font": {"size": 18}},
         autosize=True,
-        height=400,
+        height=440,
         template="none",
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": _FONTS, "size": 14, "color": _INK},
-        margin={"t": 56 if title else 20, "l": 44, "r": 20, "b": 40},
-        legend={"orientation": "h", "y": -0.14, "x": 0},
+        margin={"t": 104 if title else 48, "l": 44, "r": 20, "b": 40},
+        legend={"orientation": "h", "y": 1.06, "yanchor": "bottom", "x": 0},
         dragmode=False,
     )
     return figure
