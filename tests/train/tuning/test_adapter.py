@@ -134,7 +134,7 @@ def test_gradient_checkpointing_changes_no_weight(config: Make) -> None:
     assert difference(config("plain").output_dir, config("less").output_dir) < 1e-4
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_two_processes_with_half_the_base_each_are_one(config: Make) -> None:
     settings = {"max_steps": 2, "lora_dropout": 0.0, "rows_per_step": 4, "learning_rate": 1e-2}
     adapter.run(config("one", **settings))
