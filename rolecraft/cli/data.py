@@ -42,7 +42,7 @@ def _data(args: argparse.Namespace, settings: Settings) -> int:
     notes: list[str] = []
     if args.docs:
         notes += cast_page.write_docs(results, args.docs)
-        names = {one: partial(trait_name, language=one) for one in LANGUAGES}
+        names: counted.Names = {one: partial(trait_name, language=one) for one in LANGUAGES}
         notes += counted.save(results.shelf, results.dataset, results.style, names)
     if args.out:
         pictures.save_pages(results.pictures, args.out)
