@@ -100,7 +100,8 @@ def test_quick_changes_between_talks_end_at_the_last(visit: Visit) -> None:
     assert len(bubbles(page)) == 4
     page.click(one)
     page.wait_for_selector("#rc-log .mine:has-text('讲个长的')")
-    assert page.inner_text("#rc-log .mark") == "连接中断" and len(bubbles(page)) == 4
+    marks = page.locator("#rc-log .mark").all_inner_texts()
+    assert marks in (["连接中断"], []) and len(bubbles(page)) == 4  # [] where it was fast enough
 
 
 def test_two_tabs_of_one_visitor(visit: Visit) -> None:
