@@ -33,7 +33,7 @@ class EngineFailed(RoleCraftError):
 
 
 class EngineRefused(EngineFailed):
-    """The server will answer nothing: the key or the model's name is wrong. Asking again is vain."""
+    """The server will answer nothing: key or model name are wrong. Asking again is vain."""
 
 
 class RequestRefused(EngineFailed):

@@ -22,7 +22,7 @@ from rolecraft.knowledge.vectors import Refresh, VectorStore
 
 log = logging.getLogger(__name__)
 
-DENSE_WEIGHT = 0.9  # of the encoder's score, the rest is BM25's; chosen on held-out wordings of fields
+DENSE_WEIGHT = 0.9  # of the encoder's score, the rest is BM25's; best on held-out wordings
 THRESHOLD = 0.25  # a cosine below it has nothing to do with the question; most sources are above
 _QUESTION_CHARACTERS = 400  # longer messages are asked by their beginning and their end
 _FRAGMENT = re.compile(

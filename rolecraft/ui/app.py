@@ -18,6 +18,7 @@ from rolecraft.settings import Settings, prepare_gradio
 prepare_gradio()  # gradio reads the environment while it is imported
 
 import gradio as gr  # noqa: E402
+from gradio.components.navbar import Navbar  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 
 from rolecraft.ui import look  # noqa: E402
@@ -69,7 +70,7 @@ def build_app(services: Services) -> gr.Blocks:
 
 
 def _top(path: str = "") -> None:
-    gr.Navbar(visible=False)  # the bar has links of its own, in the visitor's language
+    Navbar(visible=False)  # the bar has links of its own, in the visitor's language
     part("rc-top", "top", html_template=BOTH, zh=top("zh", path), en=top("en", path))
 
 

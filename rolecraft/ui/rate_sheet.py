@@ -23,7 +23,7 @@ from rolecraft.ui import rating_form as form
 from rolecraft.ui.markup import button, escape, word
 from rolecraft.ui.page import part, refusals_shown, sent
 from rolecraft.ui.rating_form import Given
-from rolecraft.ui.seat import Caller, Seats, caller_of, note, refusal, scopes_of
+from rolecraft.ui.seat import Caller, Deed, Seats, caller_of, note, refusal, scopes_of
 from rolecraft.ui.texts import Language, say
 from rolecraft.ui.visitor import Place, read_place
 
@@ -112,7 +112,7 @@ class TalkRating:
 
     def _save(self, place: Place, given: Mapping[str, Any], caller: Caller) -> SheetShown:
         visit = self._seats.visit(place, caller)
-        deed = "revise" if given["do"] == "revise" else "submit"
+        deed: Deed = "revise" if given["do"] == "revise" else "submit"
         receipt = self._seats.save(visit, deed, given)
         language = caller.language
         close = button(say(language, "rate_close"), "close", kind="primary", text=True)

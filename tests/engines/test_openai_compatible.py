@@ -196,9 +196,9 @@ def test_refusals_in_plain_words(status: int, words: str) -> None:
     [(401, EngineRefused), (404, EngineRefused), (400, RequestRefused), (503, EngineFailed)],
 )
 def test_whether_asking_again_could_help(status: int, kind: type[EngineFailed]) -> None:
-    with serving(lambda handler: handler.refuse(status)) as server:
-        with pytest.raises(EngineFailed) as caught:
-            list(server.engine().stream(ASKED, Sampling()))
+    refusing = serving(lambda handler: handler.refuse(status))
+    with refusing as server, pytest.raises(EngineFailed) as caught:
+        list(server.engine().stream(ASKED, Sampling()))
     assert type(caught.value) is kind
 
 

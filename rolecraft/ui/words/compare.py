@@ -43,7 +43,9 @@ ZH = {
     "compare_na_short": "无",
     "compare_save": "投票",
     "compare_save_again": "改好了",
-    "compare_keys": "键盘：← 或 A 选左边，→ 或 B 选右边，↓ 或 T 差不多，X 都不行，Enter 投票，U 改主意",
+    "compare_keys": (
+        "键盘：← 或 A 选左边，→ 或 B 选右边，↓ 或 T 差不多，X 都不行，Enter 投票，U 改主意"
+    ),
     "compare_choose_first": "先选一个，或者把分打完整。",
     "compare_scores_open": "还有没打的分，已经标出来了。不好判断就选“无”。",
     "compare_saving": "正在存……",

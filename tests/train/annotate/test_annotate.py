@@ -94,8 +94,10 @@ def test_broken_answers_are_repaired_once_or_unscored(
     assert body["unscored"][0]["task"] == "lu-yuan/script.jsonl/d03/0"
     rest = json.loads((out / "lu-yuan" / "unlabelled.jsonl").read_text("utf-8"))
     assert rest == {"file": "script.jsonl", "id": "d03", "turns": [0, 1, 2, 3]}
-    sent_back = next(one for one in server.asked if len(one["messages"]) == 4)
-    assert "不是十个标签之一" in sent_back["messages"][3]["content"]
+    sent_back = [one["messages"] for one in server.asked if len(one["messages"]) == 4]
+    assert len(sent_back) == 2
+    told = next(messages[3] for messages in sent_back if "第2天" in messages[1]["content"])
+    assert "不是十个标签之一" in told["content"]
     server.say = labels  # another round labels what is left, and asks for nothing else
     before = len(server.asked)
     assert stage("annotate", out, tmp_path / "next", "--seed", "7") == 0
