@@ -40,7 +40,7 @@ def report(
 
 def summary(body: Mapping[str, Any]) -> str:
     """The report for people, without its events."""
-    rows = [("", "in", "out", "repaired", "refused")]
+    rows: list[tuple[str, ...]] = [("", "in", "out", "repaired", "refused")]
     rows += [_row(kind, counts) for kind, counts in body["kinds"].items() if counts["in"]]
     rows.append(_row("all", body["records"]))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
@@ -57,7 +57,7 @@ def summary(body: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _row(name: str, counts: Mapping[str, int]) -> tuple[str, str, str, str, str]:
+def _row(name: str, counts: Mapping[str, int]) -> tuple[str, ...]:
     return (name, *(f"{counts[key]:,}" for key in ("in", "out", "repaired", "refused")))
 
 
