@@ -78,10 +78,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[S
     running.kill()
 
 
-@pytest.fixture
-def own_server(tmp_path: Path, models: Path) -> Iterator[Server]:
-    """A server of this test alone, which it may stop."""
-    running = Server(tmp_path / "house", models).start()
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Server]:
+    """A server that a test may stop, if it starts it again for the next."""
+    running = Server(tmp_path_factory.mktemp("owned") / "house", models).start()
     yield running
     running.kill()
 
