@@ -5,7 +5,7 @@ Judges form only: fields, types, labels, unique ids. Whether the writing is good
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -59,11 +59,9 @@ def read_folder(folder: Path) -> tuple[Character | None, list[Problem]]:
     general = general_of(shared, _rows(shared))
     tavern = _tavern(foreign)
     ways = Reader(folder / "asked.yaml")
-    origins = {
-        *(f"profile.{key}" for key in fields.get("profile", ())),
-        *(f"script.{dialogue.id}" for dialogue in dialogues),
-    }
-    wordings = wordings_of(ways, origins)
+    wordings = wordings_of(
+        ways, ways.read_yaml() if ways.path.exists() else None, fields, dialogues
+    )
     readers = (card, script, asked, shared, foreign, ways)
     problems = [problem for reader in readers for problem in reader.problems]
     if problems:
@@ -205,11 +203,14 @@ def script_of(reader: Reader, rows: Iterable[Node]) -> tuple[Dialogue, ...]:
     return tuple(dialogues)
 
 
-def wordings_of(reader: Reader, origins: Collection[str]) -> dict[str, tuple[str, ...]]:
+def wordings_of(
+    reader: Reader, root: Node | None, fields: Mapping[str, Any], script: Iterable[Dialogue]
+) -> dict[str, tuple[str, ...]]:
     """asked.yaml: how visitors ask after a field (profile.age) or a scene (script.d03)."""
-    root = reader.read_yaml() if reader.path.exists() else None
     if root is None:
         return {}
+    origins = {f"profile.{key}" for key in fields.get("profile", ())}
+    origins |= {f"script.{dialogue.id}" for dialogue in script}
     for origin, node in reader.mapping(root).items():
         if origin not in origins:
             remedy = "Name a field of the profile (profile.age) or a dialogue (script.d03)."

@@ -65,6 +65,11 @@ def general_data(character: Character) -> list[dict[str, Any]]:
     ]
 
 
+def asked_data(character: Character) -> dict[str, list[str]]:
+    """What asked.yaml holds: ways of asking, by what they ask after."""
+    return {origin: list(ways) for origin, ways in character.asked.items()}
+
+
 def write_folder(
     character: Character, shelf_folder: Path, files: Mapping[str, bytes] | None = None
 ) -> Path:
@@ -87,6 +92,9 @@ def write_folder(
         _write_rows(draft / "script.jsonl", script_data(character))
         _write_rows(draft / "questions.jsonl", questions_data(character))
         _write_rows(draft / "general.jsonl", general_data(character))
+        if character.asked:
+            ways = yaml.safe_dump(asked_data(character), allow_unicode=True, sort_keys=False)
+            (draft / "asked.yaml").write_text(ways, encoding="utf-8")
         if character.tavern is not None:
             body = json.dumps(character.tavern, ensure_ascii=False, indent=1)
             (draft / "tavern.json").write_text(body, encoding="utf-8")

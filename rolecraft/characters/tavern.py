@@ -20,6 +20,7 @@ from rolecraft.characters.folder import (
     general_of,
     questions_of,
     script_of,
+    wordings_of,
 )
 from rolecraft.characters.marked import Node, Reader, from_json
 from rolecraft.characters.model import (
@@ -30,7 +31,13 @@ from rolecraft.characters.model import (
     Utterance,
     field_name,
 )
-from rolecraft.characters.plain import card_data, general_data, questions_data, script_data
+from rolecraft.characters.plain import (
+    asked_data,
+    card_data,
+    general_data,
+    questions_data,
+    script_data,
+)
 from rolecraft.emotions import split_opening
 from rolecraft.errors import CharacterInvalid
 
@@ -141,6 +148,7 @@ def _payload(character: Character) -> dict[str, Any]:
         "script": script_data(character),
         "questions": questions_data(character),
         "general": general_data(character),
+        "asked": asked_data(character),
     }
 
 
@@ -159,8 +167,11 @@ def _extension(data: Mapping[str, Any], path: Path) -> Character | None:
         script = script_of(reader, reader.items(root, "script"))
         questions = questions_of(reader, reader.items(root, "questions"))
         general = general_of(reader, reader.items(root, "general"))
+        asked = wordings_of(reader, root.value.get("asked"), fields, script)
         if not reader.problems:
-            character = Character(**fields, script=script, questions=questions, general=general)
+            character = Character(
+                **fields, script=script, questions=questions, general=general, asked=asked
+            )
     if character is None:
         found = str(reader.problems[0]) if reader.problems else f"{path}: {where} is empty."
         raise CharacterInvalid(f"{found} Or take {where} out of the card.")
