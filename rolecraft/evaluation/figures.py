@@ -6,7 +6,8 @@ are `verb_noun_figure`, `emotion_figure` and `trait_cloud`.
 
 import io
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -165,7 +166,8 @@ def trait_cloud(traits: Mapping[str, int], font: Path | None = None) -> bytes:
 
     Without `font`, one with simplified Chinese is looked for; `ResultsError` when there is none.
     """
-    picture = _cloud(traits, CLOUD_SIZE, 110, font).to_image()
+    with _cloud(traits, CLOUD_SIZE, 110, font) as cloud:
+        picture = cloud.to_image()
     written = io.BytesIO()
     picture.save(written, "PNG")
     return written.getvalue()
@@ -179,7 +181,9 @@ def cloud_places(
 
     face = font or chinese_font()
     places = []
-    for (word, _), points, (y, x), _, _ in _cloud(traits, size, largest, face).layout_:
+    with _cloud(traits, size, largest, face) as cloud:
+        layout = cloud.layout_
+    for (word, _), points, (y, x), _, _ in layout:
         letters = ImageFont.truetype(str(face), points)
         left, top, right, _ = letters.getbbox(word)
         places.append(
@@ -190,14 +194,16 @@ def cloud_places(
     return places
 
 
+@contextmanager
 def _cloud(
     traits: Mapping[str, int], size: tuple[int, int], largest: int, font: Path | None
-) -> "WordCloud":
+) -> "Iterator[WordCloud]":
+    """The laid out cloud, as long as the face of its font is on disk."""
     from wordcloud import WordCloud
 
     with tempfile.TemporaryDirectory(prefix="rolecraft-") as folder:
         face = single_face(font or chinese_font(), Path(folder))
-        return WordCloud(
+        yield WordCloud(
             font_path=str(face),
             width=size[0],
             height=size[1],

@@ -55,3 +55,9 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory, letters: list[str])
 @pytest.fixture(scope="session")
 def encoder(encoder_folder: Path) -> FlagEncoder:
     return FlagEncoder(encoder_folder)
+
+
+@pytest.fixture(scope="session")
+def mini_encoder() -> FlagEncoder:
+    """The encoder that ships with the project."""
+    return FlagEncoder(Path(__file__).parents[2] / "models" / "mini" / "encoder")

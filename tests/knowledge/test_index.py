@@ -74,7 +74,7 @@ def test_a_restart_encodes_nothing(folder: Path, encoder: FlagEncoder, shelf: Sh
         result = second.index.refresh(shelf.characters)
         assert (result.kept, result.encoded, result.removed) == (total(shelf), 0, 0)
         assert second.encoder.passages == []
-        assert second.index.retrieve(shelf.get("陆远"), "你多大年纪了？")[0].field == "profile.age"
+        assert second.index.retrieve(shelf.get("陆远"), "年龄：46岁")[0].field == "profile.age"
 
 
 def test_an_edit_encodes_only_what_changed(
@@ -184,9 +184,9 @@ def test_a_folder_that_is_a_file(folder: Path) -> None:
     ],
 )
 def test_what_is_asked_for_is_found(
-    folder: Path, encoder: FlagEncoder, lu: Character, question: str, field: str
+    folder: Path, mini_encoder: FlagEncoder, lu: Character, question: str, field: str
 ) -> None:
-    with Opened(folder, encoder) as opened:
+    with Opened(folder, mini_encoder) as opened:
         found = opened.index.retrieve(lu, question, k=3)
     assert field in [one.field for one in found]
     assert len(found) == 3
