@@ -102,7 +102,8 @@ def _the_table_is_the_exports(data: Path, folder: Path, monkeypatch: Any, capsys
     assert not any(v for k, v in human["left_out"].items() if k != "training or other pages")
     # and by hand, from nothing but the rows that anyone is given
     with export.open(encoding="utf-8-sig", newline="") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["mode"] == "bank" and row["value"]]
+        rated = [row for row in csv.DictReader(stream) if row["mode"] == "bank"]
+    rows = [row for row in rated if row["value"]]
     for arm, line in human["table"].items():
         for criterion in ("communication", "consistency", "diversity"):
             mine = [
@@ -111,5 +112,5 @@ def _the_table_is_the_exports(data: Path, folder: Path, monkeypatch: Any, capsys
             ]  # fmt: skip
             assert len(mine) == 3 * PAIRS
             assert line[criterion]["value"] == pytest.approx(fmean(mine))
-    assert {row["arm"] for row in rows if row["outcome"] == "won"} == {"alpha"}
+    assert {row["arm"] for row in rated if row["outcome"] == "won"} == {"alpha"}
     assert line["status"] == "preliminary"  # three raters are too few
