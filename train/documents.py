@@ -65,6 +65,11 @@ class ChatFormat:
         prefix = 3 + len(self.line) + len(self.pieces.encode(messages[0].content)) if told else 0
         return Document(np.array(ids, np.int32), np.array(learnt, bool), prefix)
 
+    def words(self) -> list[str]:
+        """The pieces of the vocabulary that are Chinese characters and nothing else."""
+        every = map(self.pieces.id_to_piece, range(self.pieces.vocab_size()))
+        return [piece for piece in every if all("\u4e00" <= sign <= "\u9fff" for sign in piece)]
+
     def text(self, text: str) -> Document:
         """Ids of a plain text, all learnt."""
         ids = [*self.prefix, *self.pieces.encode(text), self.eos]

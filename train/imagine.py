@@ -27,6 +27,11 @@ MINI_BUDGET = Budget(tokens=900, passage_chars=80, full_persona=False)
 LONG_FIELDS = (
     "personality", "background", "hobbies", "strengths", "dream", "family", "relationships",
 )  # fmt: skip
+OPEN_FIELDS = (
+    *LONG_FIELDS, "occupation", "residence", "favourite_colour", "favourite_food",
+    "favourite_sport", "favourite_television", "favourite_film", "disliked_food", "dislikes",
+    "fears", "catchphrase",
+)  # fmt: skip
 _IDENTITY = Identity("author", "")
 
 
@@ -62,11 +67,17 @@ def kept(values: Sequence[Any], heldout: bool) -> list[Any]:
 
 
 class Imagination:
-    """Draws people and talks. `heldout` draws from what training never sees."""
+    """Draws people and talks. `heldout` draws from what training never sees.
 
-    def __init__(self, rng: random.Random, heldout: bool = False) -> None:
+    With `phrases`, half of the facts are words that nobody would guess.
+    """
+
+    def __init__(
+        self, rng: random.Random, heldout: bool = False, phrases: Sequence[str] = ()
+    ) -> None:
         self.rng = rng
         self.heldout = heldout
+        self.phrases = phrases
         self.values = material("values")
 
     def person(self) -> tuple[Character, str]:
@@ -108,6 +119,9 @@ class Imagination:
             ("relationships", "relationships"),
         ):
             profile[key] = pick(self._pool(pool, self._life(group, pool)))
+        for key in OPEN_FIELDS:
+            if self.phrases and self.rng.random() < 0.5:
+                profile[key] = pick(self.phrases)
         styles = [style["text"] for style in self.values["styles"] if style["voice"] == voice]
         character = Character(
             id="imagined",
@@ -154,6 +168,8 @@ class Imagination:
         own = character.asked.get(f"profile.{field}")
         if own and self.rng.random() < 0.5:
             question = self.rng.choice(own)
+        elif not self.heldout and self.rng.random() < 0.5:
+            question = self.rng.choice(ways_of_asking()[field])
         else:
             question = self.rng.choice(banks[0][field]["heldout" if self.heldout else "train"])
         value = character.profile[field]
@@ -244,9 +260,11 @@ def as_reply(exchange: Answered) -> Reply:
     )
 
 
-def imagined_talks(rng: random.Random) -> Iterator[tuple[Message, ...]]:
+def imagined_talks(
+    rng: random.Random, phrases: Sequence[str] = ()
+) -> Iterator[tuple[Message, ...]]:
     """Talks with ever new people, one to four exchanges each."""
-    imagination = Imagination(rng)
+    imagination = Imagination(rng, phrases=phrases)
     while True:
         character, voice = imagination.person()
         exchanges = [
@@ -255,10 +273,12 @@ def imagined_talks(rng: random.Random) -> Iterator[tuple[Message, ...]]:
         yield talk(character, exchanges)
 
 
-def stream(name: str, rng: random.Random) -> Iterator[tuple[Message, ...]]:
+def stream(
+    name: str, rng: random.Random, phrases: Sequence[str] = ()
+) -> Iterator[tuple[Message, ...]]:
     """The talks of a source that is written rather than collected: "imagined" or "cast"."""
     if name == "imagined":
-        return imagined_talks(rng)
+        return imagined_talks(rng, phrases)
     from train.cast import cast_talks
 
     return cast_talks(rng)
@@ -274,6 +294,21 @@ _SIGNS = (
 def zodiac(month: int, day: int) -> str:
     """The sign of a birthday; each sign ends the day before the date in the table."""
     return next((sign for m, d, sign in _SIGNS if (month, day) < (m, d)), "摩羯座")
+
+
+@functools.cache
+def ways_of_asking() -> dict[str, list[str]]:
+    """Field to the ways in which the cast is asked after it, where they give nothing away."""
+    ways: dict[str, list[str]] = {}
+    for one in read_shelf(CHARACTERS).characters:
+        for field, value in one.profile.items():
+            pairs = {value[place : place + 2] for place in range(len(value) - 1)}
+            ways.setdefault(field, []).extend(
+                asked
+                for asked in one.asked.get(f"profile.{field}", ())
+                if not any(pair in asked for pair in pairs)
+            )
+    return ways
 
 
 @functools.cache

@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 import json
 import random
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -87,17 +88,12 @@ def _stream(name: str, config: Config, chat: ChatFormat, rng: random.Random) -> 
     if name in ("imagined", "cast"):
         from train.imagine import stream
 
-        for messages in stream(name, rng):
-            yield chat.document(messages)
-        return
+        phrases = _phrases(config, chat.words(), rng)
+        yield from map(chat.document, stream(name, rng, phrases))
     if name == "recall":
-        from train.recall import exercises
+        from train.recall import Exercises
 
-        path = find(Path(config.corpora_dir), ["tatoeba_cmn_ccby2fr"])[0]
-        short = [text for text in sentences(path, 24) if len(text) >= 5]
-        for messages in exercises(rng, short):
-            yield chat.document(messages)
-        return
+        yield from map(chat.document, Exercises(rng, _sentences(config), chat.words()))
     path = find(Path(config.corpora_dir), [name])[0]
     if ".sft." in path.name:
         items = [chat.document(m, learn_all=True) for m in dialogues(path, config.max_reply)]
@@ -106,6 +102,18 @@ def _stream(name: str, config: Config, chat: ChatFormat, rng: random.Random) -> 
     while True:
         rng.shuffle(items)
         yield from items
+
+
+def _sentences(config: Config) -> list[str]:
+    path = find(Path(config.corpora_dir), ["tatoeba_cmn_ccby2fr"])[0]
+    return [text for text in sentences(path, 24) if len(text) >= 5]
+
+
+def _phrases(config: Config, words: list[str], rng: random.Random) -> list[str]:
+    """Parts of everyday sentences and words side by side: facts that no list holds."""
+    clauses = (part for text in _sentences(config) for part in re.split(r"[，。！？、；：\s]", text))
+    short = sorted({clause for clause in clauses if 2 <= len(clause) <= 8})
+    return short + ["".join(rng.choices(words, k=rng.randint(2, 4))) for _ in short]
 
 
 class Optimizers:

@@ -3,7 +3,7 @@
 import random
 
 from train.imagine import Imagination, imagined_talks, kept, material, talk, zodiac
-from train.recall import exercises
+from train.recall import Exercises
 
 
 def test_a_fact_is_told_from_a_passage_that_holds_it() -> None:
@@ -41,7 +41,7 @@ def test_zodiac_changes_on_its_days() -> None:
 
 def test_reading_exercises_are_answered_from_above() -> None:
     sentences = ["今天的天气真好啊", "我想去北京看看长城", "他昨天没有来上课", "这本书是谁的"]
-    drawn = exercises(random.Random(4), sentences)
+    drawn = iter(Exercises(random.Random(4), sentences, ["天气", "出租", "房", "北京"]))
     for _ in range(100):
         messages = next(drawn)
         above = ""
