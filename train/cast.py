@@ -42,11 +42,7 @@ class Cast:
     def __init__(self, rng: random.Random, folder: Path = CHARACTERS) -> None:
         self.rng = rng
         self.characters = read_shelf(folder).characters
-        # Ways of asking are found in the place of what they ask after; no prompt holds them.
-        self.sources = {
-            one.id: [s for s in passages_of(one) if not s.field.startswith("asked.")]
-            for one in self.characters
-        }
+        self.sources = {one.id: passages_of(one) for one in self.characters}
         self.imagination = Imagination(rng)
         instructions = folder / "instructions.yaml"
         self.instructions = (

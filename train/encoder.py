@@ -108,7 +108,7 @@ class Groups:
         return self._cut(questions, targets, passages, origins)
 
     def _shipped(self, character: Character) -> Group:
-        sources = [s for s in self.sources[character.id] if not s.field.startswith("asked.")]
+        sources = list(self.sources[character.id])
         self.rng.shuffle(sources)
         asked = [q for q in character.questions_of("train") if q.source]
         pairs = [(q.question, q.source or "") for q in self.rng.sample(asked, min(6, len(asked)))]

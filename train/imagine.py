@@ -318,7 +318,7 @@ def told() -> list[Passage]:
     return [
         Passage(source.field, source.text, 0.5)
         for source in sources
-        if not source.field.startswith(("profile.", "asked."))
+        if not source.field.startswith("profile.")
     ]
 
 

@@ -22,9 +22,7 @@ _ECHO = ("跟我念：{v}", "再说一遍：{v}", "照着念，{v}", "请重复�
 class Exercises:
     """Exercises for ever; `sentences` are short plain texts, `pieces` the vocabulary's words."""
 
-    def __init__(
-        self, rng: random.Random, sentences: Sequence[str], pieces: Sequence[str]
-    ) -> None:
+    def __init__(self, rng: random.Random, sentences: Sequence[str], pieces: Sequence[str]) -> None:
         self.rng = rng
         self.sentences = sentences
         self.pieces = pieces
@@ -62,9 +60,8 @@ class Exercises:
         if kind < 0.85:
             return nonsense(rng, self.pieces, 1, 5)
         number = rng.randint(1, 199)
-        return rng.choice(
-            (f"{number}岁", f"{number}厘米", f"{number}公斤", f"{number % 12 + 1}月{number % 28 + 1}日")
-        )
+        day = f"{number % 12 + 1}月{number % 28 + 1}日"
+        return rng.choice((f"{number}岁", f"{number}厘米", f"{number}公斤", day))
 
     def _echoes(self) -> tuple[Message, ...]:
         rng = self.rng

@@ -211,11 +211,11 @@ def wordings_of(
         return {}
     origins = {f"profile.{key}" for key in fields.get("profile", ())}
     origins |= {f"script.{dialogue.id}" for dialogue in script}
-    for origin, node in reader.mapping(root).items():
-        if origin not in origins:
-            remedy = "Name a field of the profile (profile.age) or a dialogue (script.d03)."
-            reader.wrong(node.line, origin, None, remedy)
-    return {origin: reader.texts(root, origin) for origin in reader.mapping(root)}
+    ways = reader.mapping(root)
+    for origin in ways.keys() - origins:
+        remedy = "Name a field of the profile (profile.age) or a dialogue (script.d03)."
+        reader.wrong(ways[origin].line, origin, None, remedy)
+    return {origin: reader.texts(root, origin) for origin in ways}
 
 
 def questions_of(reader: Reader, rows: Iterable[Node]) -> tuple[Question, ...]:

@@ -17,7 +17,7 @@ from rolecraft.characters.model import Character
 from rolecraft.conversation import Passage
 from rolecraft.knowledge.bm25 import Bigrams
 from rolecraft.knowledge.encoder import Encoder, Vectors
-from rolecraft.knowledge.passages import Source, passages_of
+from rolecraft.knowledge.passages import Source, searched_of
 from rolecraft.knowledge.vectors import Refresh, VectorStore
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ _FRAGMENT = re.compile(
 class _Character:
     """What is kept in memory of one character."""
 
-    hash: str
+    character: Character
     sources: tuple[Source, ...]
     vectors: Vectors
     bigrams: Bigrams
@@ -55,15 +55,15 @@ class Index:
 
         A character that is asked meanwhile, or was never refreshed, is brought up to date then.
         """
-        cast = list(characters)
-        results = [self._store.refresh(one.id, passages_of(one)) for one in cast]
+        cast = {one.id: searched_of(one) for one in characters}
+        results = [self._store.refresh(one, sources) for one, sources in cast.items()]
         rebuilt = any(result.rebuilt for result in results)
         if rebuilt:  # those that were looked at before the break are not in the new collection
-            results += [self._store.refresh(one.id, passages_of(one)) for one in cast]
+            results += [self._store.refresh(one, sources) for one, sources in cast.items()]
         encoded = sum(result.encoded for result in results)
         removed = sum(result.removed for result in results)
-        removed += self._store.keep_only([one.id for one in cast])
-        total = sum(len(passages_of(one)) for one in cast)
+        removed += self._store.keep_only(list(cast))
+        total = sum(map(len, cast.values()))
         if encoded or removed:
             log.info("Passages: %d in all, %d encoded, %d removed.", total, encoded, removed)
         return Refresh(max(total - encoded, 0), encoded, removed, rebuilt)
@@ -101,14 +101,14 @@ class Index:
         return tuple(passages)
 
     def _of(self, character: Character) -> _Character:
-        sources = passages_of(character)
-        digest = "".join(one.sha256[:8] for one in sources)
         with self._lock:
             ready = self._ready.get(character.id)
-        if ready is None or ready.hash != digest:
+        if ready is None or ready.character != character:
+            sources = searched_of(character)
             self._store.refresh(character.id, sources)
             vectors = self._store.vectors_of(sources)
-            ready = _Character(digest, sources, vectors, Bigrams([one.text for one in sources]))
+            bigrams = Bigrams([one.text for one in sources])
+            ready = _Character(character, sources, vectors, bigrams)
             with self._lock:
                 self._ready[character.id] = ready
         return ready

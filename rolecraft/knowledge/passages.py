@@ -38,13 +38,17 @@ class Source:
 
 
 def passages_of(character: Character) -> tuple[Source, ...]:
-    """Every passage of a character, in the order of its files, under ids that stay."""
+    """What prompts may hold of a character, in the order of its files, under ids that stay."""
     return (
         *_profile_passages(character),
         *(one for dialogue in character.script for one in _scene_passages(character, dialogue)),
         *(_answer_passage(character, one) for one in character.questions_of("train")),
-        *_wordings(character),
     )
+
+
+def searched_of(character: Character) -> tuple[Source, ...]:
+    """What a question is compared with: the passages, and the ways of asking after them."""
+    return (*passages_of(character), *_wordings(character))
 
 
 def profile_passage(field: str, value: str) -> str:

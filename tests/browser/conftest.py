@@ -125,7 +125,8 @@ class Watch:
         )
 
     def check(self) -> None:
-        left = [one for one in self.faults if not any(part in one for part in (LEFT, *self.allowed))]
+        allowed = (LEFT, *self.allowed)
+        left = [one for one in self.faults if not any(part in one for part in allowed)]
         assert left == []
 
 

@@ -131,6 +131,28 @@ def test_line_faults(
     ), problems
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "field", "remedy"),
+    [
+        ("profile.age: [你几岁]\nprofile.shoes: [穿几码]\n", 2, "profile.shoes", "Name a field"),
+        ("script.d99: [那天怎么了]\n", 1, "script.d99", "Name a field"),
+        ("profile.age: 你几岁\n", 1, "profile.age", "list"),
+        ("profile.age: ['']\n", 1, "profile.age", ""),
+        ("- 你几岁\n", 1, "", "mapping"),
+    ],
+)
+def test_faults_of_ways_of_asking(
+    shelf_folder: Path, text: str, line: int, field: str, remedy: str
+) -> None:
+    path = shelf_folder / "lu-yuan" / "asked.yaml"
+    path.write_text(text, encoding="utf-8")
+    shelf = read_shelf(shelf_folder)
+    assert [one.id for one in shelf.characters] == ["an-ran"]
+    (problem,) = shelf.problems
+    assert (problem.path, problem.line) == (str(path), line)
+    assert problem.field.startswith(field) and remedy in problem.remedy
+
+
 def test_every_fault_of_a_folder_is_named_at_once(shelf_folder: Path) -> None:
     script = shelf_folder / "lu-yuan" / "script.jsonl"
     script.write_text("{}\nnonsense\n", encoding="utf-8")

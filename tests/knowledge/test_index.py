@@ -17,7 +17,7 @@ from rolecraft.errors import ConfigurationError, StoreUnavailable
 from rolecraft.knowledge.chroma import open_chroma
 from rolecraft.knowledge.encoder import FlagEncoder, Vectors
 from rolecraft.knowledge.index import Index, standalone
-from rolecraft.knowledge.passages import passages_of
+from rolecraft.knowledge.passages import searched_of
 from rolecraft.knowledge.vectors import VectorStore
 
 
@@ -63,7 +63,7 @@ def lu(shelf: Shelf) -> Character:
 
 
 def total(shelf: Shelf) -> int:
-    return sum(len(passages_of(one)) for one in shelf.characters)
+    return sum(len(searched_of(one)) for one in shelf.characters)
 
 
 def test_a_restart_encodes_nothing(folder: Path, encoder: FlagEncoder, shelf: Shelf) -> None:
@@ -94,13 +94,25 @@ def test_an_edit_encodes_only_what_changed(
         )
 
 
+def test_a_way_of_asking_finds_what_it_asks_after(
+    folder: Path, encoder: FlagEncoder, lu: Character
+) -> None:
+    asked = dataclasses.replace(lu, asked={"profile.age": ("属什么生肖来着",)})
+    with Opened(folder, encoder) as opened:
+        plain = opened.index.retrieve(lu, "属什么生肖来着", k=30)
+        found = opened.index.retrieve(asked, "属什么生肖来着", k=30)
+        assert found[0].text == "年龄：46岁"
+        assert found[0].similarity > 0.99
+        assert {one.field for one in found} == {one.field for one in plain}
+
+
 def test_characters_that_left_are_removed(
     folder: Path, encoder: FlagEncoder, shelf: Shelf, lu: Character
 ) -> None:
     with Opened(folder, encoder) as opened:
         opened.index.refresh(shelf.characters)
         result = opened.index.refresh([lu])
-        assert result.removed == len(passages_of(shelf.get("安然")))
+        assert result.removed == len(searched_of(shelf.get("安然")))
 
 
 def test_a_character_that_was_never_refreshed_is_brought_in(
@@ -108,9 +120,9 @@ def test_a_character_that_was_never_refreshed_is_brought_in(
 ) -> None:
     with Opened(folder, encoder) as opened:
         assert opened.index.retrieve(lu, "年龄")[0].field == "profile.age"
-        assert len(opened.encoder.passages) == len(passages_of(lu))
+        assert len(opened.encoder.passages) == len(searched_of(lu))
         opened.index.retrieve(lu, "生日")
-        assert len(opened.encoder.passages) == len(passages_of(lu))
+        assert len(opened.encoder.passages) == len(searched_of(lu))
 
 
 def test_another_encoder_has_its_own_collection(

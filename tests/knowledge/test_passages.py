@@ -4,7 +4,7 @@ import dataclasses
 
 from rolecraft.characters import Character, Dialogue, Shelf
 from rolecraft.characters.model import Utterance
-from rolecraft.knowledge.passages import SCENE_CHARACTERS, passages_of
+from rolecraft.knowledge.passages import SCENE_CHARACTERS, passages_of, searched_of
 
 
 def test_profile_scenes_and_train_questions(shelf: Shelf) -> None:
@@ -26,6 +26,18 @@ def test_no_test_question_becomes_a_passage(shelf: Shelf) -> None:
     for question in character.questions_of("test"):
         assert question.question not in text
         assert question.answer not in text
+
+
+def test_ways_of_asking_are_searched_and_never_shown(shelf: Shelf) -> None:
+    character = dataclasses.replace(
+        shelf.get("陆远"), asked={"profile.age": ("属啥的呀", "多大岁数了您")}
+    )
+    passages, searched = passages_of(character), searched_of(character)
+    assert searched[: len(passages)] == passages
+    assert [(one.text, one.origin) for one in searched[len(passages) :]] == [
+        ("属啥的呀", "profile.age"),
+        ("多大岁数了您", "profile.age"),
+    ]
 
 
 def test_ids_and_hashes_stay(shelf: Shelf) -> None:
