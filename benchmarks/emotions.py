@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.importers import DOCS, ROOT
+from benchmarks.readme import write_block
 from rolecraft.characters import read_shelf
 from rolecraft.emotions import LABELS
 from train.emotions import Classifier, Config, Spoken, lines_of, score, unseen
@@ -25,7 +26,6 @@ from train.shelves import read_instructions
 
 RESULT = ROOT / "benchmarks" / "results" / "emotions.json"
 CONFIG = ROOT / "train" / "configs" / "emotions.toml"
-BEGIN, END = "<!-- begin: emotions -->", "<!-- end: emotions -->"
 
 
 def of_the_cast(folder: Path) -> tuple[list[Spoken], list[Spoken]]:
@@ -79,15 +79,6 @@ def _same(one: Mapping[str, Any]) -> str:
     return f"{same['label']} {same['macro_f1']:.3f}, {same['accuracy']:.3f}"
 
 
-def write_docs(result: Mapping[str, Any]) -> None:
-    """Put the table between its marks."""
-    before, begin, rest = DOCS.read_text("utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"{DOCS} has no place between {BEGIN} and {END}.")
-    DOCS.write_text(f"{before}{BEGIN}\n{block(result)}{END}{after}", "utf-8")
-
-
 def main() -> int:
     """Measure, print, write the result and the docs."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -105,7 +96,7 @@ def main() -> int:
     print(block(result), end="")
     if args.release:
         RESULT.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", "utf-8")
-        write_docs(result)
+        write_block(DOCS, "emotions", block(result))
     return 0
 
 

@@ -19,12 +19,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.readme import write_block
 from train.lint.findings import RULES
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "importers.json"
 DOCS = ROOT / "docs" / "data.md"
-BEGIN, END = "<!-- begin: counts -->", "<!-- end: counts -->"
 SECONDS, MEGABYTES = 60, 1024  # what import and lint together may take
 CHARACTERS, LINES, QUESTIONS, INSTRUCTIONS, REPLIES = 16, 6250, 500, 1479, 5
 _WORDS = (
@@ -126,15 +126,6 @@ def block(result: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_docs(result: Mapping[str, Any]) -> None:
-    """Put the tables between the marks of docs/data.md."""
-    before, begin, rest = DOCS.read_text("utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"{DOCS} has no place between {BEGIN} and {END}.")
-    DOCS.write_text(f"{before}{BEGIN}\n{block(result)}{END}{after}", "utf-8")
-
-
 def main() -> int:
     """Measure, print, write the result; exit 1 when a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -155,7 +146,7 @@ def main() -> int:
         RESULT.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(result, ensure_ascii=False, indent=2) + "\n"
         RESULT.write_text(text, encoding="utf-8")
-        write_docs(result)
+        write_block(DOCS, "counts", block(result))
     return int(result["seconds"] > SECONDS or result["megabytes"] > MEGABYTES)
 
 

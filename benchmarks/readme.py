@@ -210,6 +210,26 @@ def regenerated(text: str, blocks: Mapping[str, Callable[[], str]] = BLOCKS) -> 
     return _BLOCK.sub(written, text)
 
 
+def block_of(path: Path, name: str) -> str:
+    """What stands between the marks of one block of a page. Raises ReadmeError."""
+    for match in _BLOCK.finditer(path.read_text(encoding="utf-8")):
+        if match["name"] == name:
+            return match["body"]
+    raise ReadmeError(f"{path} has no place between the begin and end markers of {name!r}.")
+
+
+def write_block(path: Path, name: str, body: str) -> None:
+    """Put a benchmark's table between the marks of its block of a page. Raises ReadmeError."""
+    block_of(path, name)
+    text = path.read_text(encoding="utf-8")
+
+    def written(match: re.Match[str]) -> str:
+        whole = f"<!-- begin: {name} -->\n{body}<!-- end: {name} -->"
+        return whole if match["name"] == name else match[0]
+
+    path.write_text(_BLOCK.sub(written, text), encoding="utf-8")
+
+
 def stale(text: str, fresh: str) -> list[str]:
     """The names of the blocks that differ."""
     new = {match["name"]: match["body"] for match in _BLOCK.finditer(fresh)}

@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.mini import Measurement
 from rolecraft.characters.model import Character
 from rolecraft.conversation import Conversation
-from rolecraft.evaluation.style import NGRAMS, training_texts
+from rolecraft.evaluation.style import reader_of_letters, training_texts
 from rolecraft.settings import Settings
 from train.imagine import material
 
@@ -30,20 +30,15 @@ BOUNDARY = "out_of_knowledge"
 
 
 class Judge:
-    """A linear classifier over character n-grams."""
+    """The style test's reader, to whom rare labels weigh as much as common ones."""
 
     def __init__(self, labelled: Sequence[tuple[str, str]]) -> None:
-        from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.svm import LinearSVC
-
-        self.letters = TfidfVectorizer(analyzer="char", ngram_range=NGRAMS, sublinear_tf=True)
-        self.classifier = LinearSVC(random_state=0, class_weight="balanced")
-        features = self.letters.fit_transform([text for _, text in labelled])
-        self.classifier.fit(features, [label for label, _ in labelled])
+        self.reader = reader_of_letters(class_weight="balanced")
+        self.reader.fit([text for _, text in labelled], [label for label, _ in labelled])
 
     def share(self, said: Sequence[tuple[str, str]]) -> float:
         """The share of (label, text) whose label is found."""
-        guesses = self.classifier.predict(self.letters.transform([text for _, text in said]))
+        guesses = self.reader.predict([text for _, text in said])
         pairs = zip(guesses, said, strict=True)
         return statistics.mean(guess == label for guess, (label, _) in pairs)
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, model_validator
 
 from rolecraft.characters.model import (
     ATOMIC_FIELDS,
@@ -29,7 +29,7 @@ from rolecraft.characters.model import (
 from rolecraft.characters.overlap import bare, runs
 from rolecraft.conversation import Message
 from rolecraft.errors import TrainingError
-from train.annotate.asking import emotion_of
+from train.annotate.asking import Emotion
 from train.asking import Settled, Task
 from train.asking.forms import read_form
 from train.asking.prompts import portrait, prompt
@@ -83,13 +83,8 @@ class Asked(BaseModel):
 
     question: str = Field(min_length=2, max_length=100)
     answer: str = Field(min_length=2, max_length=300)
-    emotion: str
+    emotion: Emotion
     field: str | None = None
-
-    @field_validator("emotion")
-    @classmethod
-    def _one_of_ten(cls, word: str) -> str:
-        return emotion_of(word)
 
     @model_validator(mode="after")
     def _about(self, info: ValidationInfo) -> "Asked":

@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, model_validator
 
 from rolecraft.characters.model import KINDS, Answer, Character, GeneralAnswers, Question
 from rolecraft.conversation import Message
 from rolecraft.errors import TrainingError
-from train.annotate.asking import emotion_of
+from train.annotate.asking import Emotion
 from train.asking import Settled, Task
 from train.asking.forms import read_form
 from train.asking.prompts import portrait, prompt
@@ -63,12 +63,7 @@ class Reply(BaseModel):
     """One reply."""
 
     text: str = Field(min_length=1, max_length=300)
-    emotion: str
-
-    @field_validator("emotion")
-    @classmethod
-    def _one_of_ten(cls, word: str) -> str:
-        return emotion_of(word)
+    emotion: Emotion
 
 
 class Replies(BaseModel):

@@ -122,15 +122,24 @@ def training_texts(character: Character) -> list[str]:
     return answers + lines + general
 
 
+def reader_of_letters(class_weight: str | None = None) -> Any:
+    """An untaught reader: `fit(texts, labels)`, then `predict(texts)`. Nothing in it is random."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.svm import LinearSVC
+
+    return make_pipeline(
+        TfidfVectorizer(analyzer="char", ngram_range=NGRAMS, sublinear_tf=True),
+        LinearSVC(C=_REGULARISATION, class_weight=class_weight, random_state=0),
+    )
+
+
 def style_test(characters: Sequence[Character]) -> StyleTest:
     """Learn the voices of the characters and name the speakers of their test answers.
 
     The same characters give the same guesses: nothing is drawn at random. `ResultsError` when
     fewer than two of them have texts to learn from.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.svm import LinearSVC
-
     learnt = [(one.id, text) for one in characters for text in training_texts(one)]
     if len({who for who, _ in learnt}) < 2:
         raise ResultsError(
@@ -138,11 +147,10 @@ def style_test(characters: Sequence[Character]) -> StyleTest:
             f"{len({who for who, _ in learnt})} have texts in the train split; give it two."
         )
     asked = [(one.id, question) for one in characters for question in one.questions_of("test")]
-    letters = TfidfVectorizer(analyzer="char", ngram_range=NGRAMS, sublinear_tf=True)
-    classifier = LinearSVC(C=_REGULARISATION, random_state=0)
-    classifier.fit(letters.fit_transform([text for _, text in learnt]), [who for who, _ in learnt])
+    reader = reader_of_letters()
+    reader.fit([text for _, text in learnt], [who for who, _ in learnt])
     held_out = [question.answer for _, question in asked]
-    guesses = classifier.predict(letters.transform(held_out)) if held_out else []
+    guesses = reader.predict(held_out) if held_out else []
     return StyleTest(
         speakers=tuple(one.id for one in characters),
         named=tuple(

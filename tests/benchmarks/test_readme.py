@@ -156,6 +156,17 @@ def test_check_writes_nothing_and_names_the_stale_block(
     assert "`ROLECRAFT_PORT` | `7860`" in path.read_text(encoding="utf-8")
 
 
+def test_a_benchmark_writes_its_own_block_alone(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(BEFORE, encoding="utf-8")
+    readme.write_block(page, "b", "| \\1 |\n")
+    assert readme.block_of(page, "b") == "| \\1 |\n" and readme.block_of(page, "a") == "old\n"
+    readme.write_block(page, "b", "")
+    assert page.read_text(encoding="utf-8") == BEFORE
+    with pytest.raises(readme.ReadmeError, match=r"page\.md has no place .* 'c'"):
+        readme.write_block(page, "c", "")
+
+
 def test_a_cell_cannot_break_its_table() -> None:
     assert readme.table(("a",), [("x|y\nz",)]) == "| a |\n| --- |\n| x\\|y z |\n"
 

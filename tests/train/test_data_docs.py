@@ -3,14 +3,14 @@ import json
 import pytest
 
 from benchmarks import emotions
-from benchmarks.importers import BEGIN, DOCS, END, RESULT, block
+from benchmarks.importers import DOCS, RESULT, block
+from benchmarks.readme import block_of
 from train.emotions import Classifier, score
 
 
 def test_the_tables_are_those_of_the_benchmark() -> None:
     result = json.loads(RESULT.read_text("utf-8"))
-    _, _, rest = DOCS.read_text("utf-8").partition(BEGIN)
-    assert rest.partition(END)[0] == f"\n{block(result)}"
+    assert block_of(DOCS, "counts") == block(result)
 
 
 def test_the_counts_add_up() -> None:
@@ -22,8 +22,7 @@ def test_the_counts_add_up() -> None:
 
 def test_the_table_of_emotions_is_that_of_the_benchmark() -> None:
     result = json.loads(emotions.RESULT.read_text("utf-8"))
-    _, _, rest = DOCS.read_text("utf-8").partition(emotions.BEGIN)
-    assert rest.partition(emotions.END)[0] == f"\n{emotions.block(result)}"
+    assert block_of(DOCS, "emotions") == emotions.block(result)
 
 
 def test_the_shipped_classifier_is_the_one_that_was_measured() -> None:

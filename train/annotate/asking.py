@@ -4,8 +4,9 @@ Knows no folder. Words outside the ten are read by the importers' table and neve
 """
 
 import argparse
+from typing import Annotated
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, model_validator
 
 from rolecraft.conversation import Message
 from rolecraft.emotions import LABELS
@@ -27,17 +28,16 @@ def emotion_of(word: str) -> str:
     return meaning
 
 
+# A field of an answer's form: any word for a label is read as the label.
+Emotion = Annotated[str, AfterValidator(emotion_of)]
+
+
 class Given(BaseModel):
     """A label for the line of that number."""
 
     n: int
     why: str = Field(min_length=1, max_length=300)
-    emotion: str
-
-    @field_validator("emotion")
-    @classmethod
-    def _one_of_ten(cls, word: str) -> str:
-        return emotion_of(word)
+    emotion: Emotion
 
 
 class Labelled(BaseModel):
