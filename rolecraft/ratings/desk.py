@@ -284,12 +284,16 @@ def _visit(rater: Rater, session: str, locale: str) -> Visit:
 
 
 def _items(facts: Facts, locale: str) -> list[Item]:
-    """The items as the decision needs them; lessons of the other language are left out."""
+    """The items as the decision needs them.
+
+    Left out are lessons of the other language and what the rater has met outside the study.
+    """
     return [
         Item(
             one.id, one.number, cast(Any, one.kind), one.shared, facts.raters.get(one.id, 0),
             facts.leased.get(one.id, 0),
         )
         for one in facts.items
-        if one.kind != "training" or one.answers.get("locale") == locale
+        if (one.kind != "training" or one.answers.get("locale") == locale)
+        and one.id not in facts.elsewhere
     ]  # fmt: skip

@@ -76,6 +76,7 @@ class Facts:
     leased: Mapping[str, int]  # item → how many others have it open
     past: tuple[tuple[str, int, str, bool, str], ...]  # item, shown_ms, state, repeat, form
     active_ms: tuple[int, ...]
+    elsewhere: frozenset[str] = frozenset()  # items whose replies the rater met outside the study
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,7 @@ class Studies:
                     for item, shown, state, repeat, id, expires in session.execute(past)
                 ),
                 tuple(session.scalars(active)),
+                _elsewhere(session, rater, items, now),
             )
 
     def bank(self, arms: Sequence[str] = ()) -> tuple[BankReply, ...]:
@@ -281,6 +283,32 @@ def _items(session: Session, study: str) -> tuple[StudyItem, ...]:
         )
         for row, turn in session.execute(query)
     )  # fmt: skip
+
+
+def _elsewhere(
+    session: Session, rater: str, items: Sequence[StudyItem], now: int
+) -> frozenset[str]:
+    """The items that cannot be put before a rater, who has them from another study or a talk.
+
+    A pair is dealt to a rater once (`uq_presentation_pair`), wherever that was.
+    """
+    form, own = PresentationRow, {item.id for item in items}
+    query = select(
+        form.item_id, form.turn_id, form.scope, form.pair_low, form.pair_high, form.state,
+        form.expires_ms,
+    ).where(form.rater_id == rater, form.repeat_of.is_(None), form.state != "void")  # fmt: skip
+    met = {
+        (turn, scope, low, high)
+        for item, turn, scope, low, high, state, expires in session.execute(query)
+        if item not in own and _state(state, expires, now) != "expired"
+    }
+    return frozenset(item.id for item in items if (item.turn, item.scope, *_pair(item)) in met)
+
+
+def _pair(item: StudyItem) -> tuple[str, str]:
+    """The replies as `PresentationRow` orders them."""
+    low, *high = sorted(item.replies)
+    return low, high[0] if high else ""
 
 
 def _state(state: str, expires: int, now: int) -> str:

@@ -72,6 +72,35 @@ def test_a_second_tab_goes_on_with_the_open_form(desk: Desk, shelf: Shelf) -> No
     assert shown(desk.next(one, "s", RNG)).form == shown(desk.next(two, "s", RNG)).form
 
 
+def test_what_was_met_in_another_study_is_not_dealt_again(
+    desk: Desk, shelf: Shelf, clock: Clock
+) -> None:
+    fill(desk, shelf, questions=2)
+    plan = Plan(quota=9, training=2, degraded=0, repeats=0, overlap=0)
+    for name, items in (("first", 2), ("second", 0), ("third", 0)):
+        making.make_study(desk, name, ("a", "b"), plan, "pairs", random.Random(0), items)
+    visit = desk.agree(desk.enter("token", "tab"))
+
+    def pairs_of(study: str) -> list[frozenset[str]]:
+        seen = []
+        while isinstance(sheet := desk.next(visit, study, RNG), Sheet):
+            seen.append(frozenset((sheet.form.left, sheet.form.right or "")))
+            desk.submit(visit, sent(sheet.form))
+        assert sheet == Done("empty")
+        return seen
+
+    first, second = pairs_of("first"), pairs_of("second")
+    assert (len(first), len(second)) == (2 + 2, 2 + 2)  # with a training round in each
+    assert not set(first) & set(second)
+    left = len(pairs_of("third"))
+    assert left == 1  # the lessons that are left; all pairs have been met
+    stranger = desk.agree(desk.enter("other", "tab"))
+    open_elsewhere = shown(desk.next(stranger, "first", RNG))
+    assert shown(desk.next(stranger, "second", RNG)).form != open_elsewhere.form
+    clock.now += plan.lease_ms + 1
+    assert shown(desk.next(stranger, "second", RNG)).form.mode == "training"
+
+
 def test_single_replies_and_conversations_ask_what_fits(desk: Desk, shelf: Shelf) -> None:
     name = shelf.characters[0].id
     line = (
