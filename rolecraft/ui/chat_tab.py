@@ -24,6 +24,14 @@ from rolecraft.ui.texts import Language
 from rolecraft.ui.visitor import Place, read_place
 
 
+_QUICK: dict[str, Any] = {
+    "concurrency_limit": 16,
+    "concurrency_id": "quick",
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
+
+
 class Parts(NamedTuple):
     """The components of the tab."""
 
@@ -35,22 +43,23 @@ class Parts(NamedTuple):
     side: gr.HTML
     picker: gr.HTML
     why: gr.HTML
+    settings: gr.HTML
     file: gr.HTML
 
 
 def build_chat_tab(blocks: gr.Blocks, services: Services, secret: str) -> Parts:
     """Build and wire the tab inside the open `blocks`. `secret` hides the browser's token."""
     scene = Scene(services)
-    parts = _layout(services, scene, secret)
+    parts, talking = _layout(services, scene, secret), Talking(services, scene)
     build_rate_sheet(parts.place, services)
-    _wire(blocks, parts, Talking(services, scene), Saying(services, scene))
+    _wire(parts, talking, Saying(services, scene))
+    _greet(blocks, parts, talking, services)
     return parts
 
 
 def _layout(services: Services, scene: Scene, secret: str) -> Parts:
     place = gr.BrowserState(None, storage_key="rolecraft", secret=secret)
     cards = {one: picker(services.shelf, scene.faces, one) for one in ("zh", "en")}
-    forms = {one: side.settings(services.catalog, one) for one in ("zh", "en")}
     boxes = {one: composer(one, services.settings.message_limit) for one in ("zh", "en")}
     with gr.Row(elem_id="rc-app"):
         with gr.Column(elem_id="rc-side"):
@@ -67,19 +76,16 @@ def _layout(services: Services, scene: Scene, secret: str) -> Parts:
                     value="idle:", **boxes,
                 )  # fmt: skip
     panel = part("rc-why", "sheet", value="")
-    part("rc-settings", "settings", html_template=BOTH, **forms)
+    # Empty: the configuration of the page is read by every visitor, also by one who is to rate
+    # without knowing which engines there are.
+    options = part("rc-settings", "settings", value="")
     file = part("rc-file", "file", html_template="", value="")
-    return Parts(place, head, messages, stream, box, talks, people, panel, file)
+    return Parts(place, head, messages, stream, box, talks, people, panel, options, file)
 
 
-def _wire(blocks: gr.Blocks, parts: Parts, talking: Talking, saying: Saying) -> None:
-    shown = [getattr(parts, name) for name in Shown._fields]
-    quick: dict[str, Any] = {
-        "concurrency_limit": 16,
-        "concurrency_id": "quick",
-        "show_progress": "hidden",
-        "api_visibility": "private",
-    }
+def _wire(parts: Parts, talking: Talking, saying: Saying) -> None:
+    shown = _shown(parts)
+    quick = _QUICK
     model = quick | {"concurrency_limit": 8, "concurrency_id": "model"}
 
     @refusals_shown
@@ -117,11 +123,21 @@ def _wire(blocks: gr.Blocks, parts: Parts, talking: Talking, saying: Saying) -> 
     # leaving a talk ends its answer; what was written of it is kept
     parts.side.leave(act, parts.place, acted, cancels=made, trigger_mode="multiple", **quick)
 
+
+def _greet(blocks: gr.Blocks, parts: Parts, talking: Talking, services: Services) -> None:
+    """What the page shows when it is opened: where the visitor was, and what they may set."""
+
     @refusals_shown
     def arrive(kept: object, request: gr.Request) -> tuple[Any, ...]:
-        return _outputs(talking.arrive(kept, language_of_request(request)))
+        language = language_of_request(request)
+        form = side.settings(services.catalog, language)
+        return (*_outputs(talking.arrive(kept, language)), form)
 
-    blocks.load(arrive, parts.place, shown, **quick)
+    blocks.load(arrive, parts.place, [*_shown(parts), parts.settings], **_QUICK)
+
+
+def _shown(parts: Parts) -> list[Any]:
+    return [getattr(parts, name) for name in Shown._fields]
 
 
 def _acted(

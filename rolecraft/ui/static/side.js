@@ -65,10 +65,25 @@
     hold(element, close);
   };
 
-  rolecraft.settings = Object.assign(({ element } = {}) => {
-    if (element) return bindSettings(element);
+  // Without an argument: what is kept. The form comes with the page's first answer.
+  rolecraft.settings = ({ element, watch } = {}) => {
+    if (element) return holdSettings(element, watch);
     try { return JSON.parse(rolecraft.memory.get("settings")) || {}; } catch { return {}; }
-  });
+  };
+
+  function holdSettings(element, watch) {
+    const close = () => {
+      const sheet = element.querySelector(".sheet");
+      if (!sheet || sheet.hidden) return;
+      sheet.hidden = true;
+      closed();
+    };
+    rolecraft.acts(element, { close });
+    hold(element, close);
+    watch("value", () => {
+      if (element.querySelector("form")) bindSettings(element);
+    });
+  }
 
   function bindSettings(element) {
     const sheet = element.querySelector(".sheet");
@@ -113,15 +128,8 @@
       rolecraft.showSample?.(engine.selectedOptions[0]?.dataset.sample === "true");
     }
 
-    const close = () => {
-      if (sheet.hidden) return;
-      sheet.hidden = true;
-      closed();
-    };
     form.addEventListener("input", keep);
     form.addEventListener("submit", (event) => event.preventDefault());
-    rolecraft.acts(element, { close });
-    hold(element, close);
     rolecraft.openSettings = () => {
       rolecraft.drawer(false);
       sheet.hidden = false;
@@ -136,6 +144,8 @@
     };
     restore();
     show();
+    const { engine: talk } = document.querySelector("#rc-head .talk-head")?.dataset || {};
+    if (talk) rolecraft.useEngine(talk); // the head may have come first
   }
 
   rolecraft.side = ({ element, trigger, watch }) => {
@@ -194,7 +204,7 @@
         leave({ do: "delete", id: idOf(button) })),
       settings(button) {
         rolecraft.returnTo = button;
-        rolecraft.openSettings();
+        rolecraft.openSettings?.();
       },
     });
     document.addEventListener("click", (event) => {
