@@ -39,10 +39,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Partial:
-    """The reply so far, its label already taken off."""
+    """The reply so far, its label already taken off; before it begins, the place in the queue."""
 
     text: str
     emotion: str | None
+    place: int = 0  # 1 is the next; 0 is being answered
+    wait_s: float | None = None  # until its turn, where that can be told
 
 
 def start(
@@ -93,6 +95,8 @@ class Answering:
     def partials(self) -> Generator[Partial, None, None]:
         """The reply as it grows; closing it early stops the model and marks a disconnect."""
         try:
+            for place, wait in self._generation.waiting():
+                yield Partial("", None, place, wait)
             for piece in self._generation:
                 if self._first is None:
                     self._first = self._clock()
@@ -113,16 +117,6 @@ class Answering:
     def cancel(self) -> None:
         """Stop the model; iteration ends with what was written."""
         self._generation.cancel()
-
-    def place(self) -> tuple[int, float | None]:
-        """The place in the engine's queue (0: being answered) and the seconds until its turn.
-
-        The seconds are None when nothing tells them. To be asked from another thread than the one
-        that iterates.
-        """
-        position = getattr(self._generation, "position", None)
-        wait = getattr(self._generation, "expected_wait", None)
-        return (position(), wait()) if position and wait else (0, 0.0)
 
     def _partial(self) -> Partial:
         emotion, text = split_opening(self._raw)

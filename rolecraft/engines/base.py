@@ -37,6 +37,12 @@ class Generation(Protocol):
     identity: Identity
     seed: int
 
+    def waiting(self) -> Iterator[tuple[int, float | None]]:
+        """While others are first: the place in the queue, 1 being the next, and the seconds until
+        its turn, None when nobody knows. Ends when the model begins; no queue, nothing to wait.
+        """
+        return iter(())
+
     def __iter__(self) -> Iterator[str]: ...
 
     def cancel(self) -> None:

@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from rolecraft.conversation import Finish, Identity, Sampling
+from rolecraft.engines.base import Generation
 from rolecraft.errors import EngineFailed
 
 if TYPE_CHECKING:
     from rolecraft.engines.voices import Voice
 
 PATIENCE_S = 120.0  # how long the engine's thread may be silent before it counts as broken
+LOOK_S = 0.4  # between two looks at the queue; who is taken up sooner hears nothing of it
 
 
-class LocalGeneration:
+class LocalGeneration(Generation):
     """One request and its answer; pieces arrive on a queue from the engine's thread.
 
     `silence` tells for how many seconds that thread has done nothing; `place` which place this
@@ -50,6 +52,7 @@ class LocalGeneration:
         self.finish: Finish = "stop"
         self.seed = sampling.seed if sampling.seed is not None else random.getrandbits(31)
         self.cancelled = threading.Event()
+        self.taken = threading.Event()  # it has a slot, or has ended without one
         self.begun_at = 0.0
         self._silence = silence
         self._place = place
@@ -73,6 +76,21 @@ class LocalGeneration:
     def expected_wait(self) -> float | None:
         """Seconds until this request is taken up, as the last ones went; None when unknown."""
         return self._place(self)[1] if self._place and not self._begun else 0.0
+
+    def waiting(self) -> Iterator[tuple[int, float | None]]:
+        """The place and the wait, again and again until a slot is given or all is over."""
+        while not self._soon_taken():
+            place, wait = self._place(self) if self._place else (0, 0.0)
+            if place:
+                yield place, wait
+
+    def _soon_taken(self) -> bool:
+        if not self._drive:
+            return self.taken.wait(LOOK_S)
+        due = time.monotonic() + LOOK_S
+        while not self.taken.is_set() and time.monotonic() < due:
+            self._drive()
+        return self.taken.is_set()
 
     def __iter__(self) -> Iterator[str]:
         try:
@@ -136,3 +154,4 @@ class LocalGeneration:
             self.finish = finish
             self._pieces.put(failure)
             self._ended = True
+            self.taken.set()

@@ -14,7 +14,7 @@ from typing import Any
 
 from rolecraft.conversation import Finish, Identity, Message, Sampling
 from rolecraft.emotions import may_become_label, split_opening
-from rolecraft.engines.base import EngineCard
+from rolecraft.engines.base import EngineCard, Generation
 from rolecraft.errors import EngineFailed, EngineRefused, RequestRefused
 
 OPENAI = "https://api.openai.com/v1"
@@ -82,7 +82,7 @@ class _Over:
     failure: Exception | None = None
 
 
-class RemoteGeneration:
+class RemoteGeneration(Generation):
     """A streamed answer of a server. A thread of its own waits for the network, so that stopping
     never does."""
 

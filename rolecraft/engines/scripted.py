@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 
 from rolecraft.conversation import Finish, Identity, Message, Sampling
 from rolecraft.emotions import split_opening
-from rolecraft.engines.base import EngineCard
+from rolecraft.engines.base import EngineCard, Generation
 from rolecraft.errors import EngineFailed
 
 _REMEMBERED = 100  # prompts that a test may look at
 
 
-class ScriptedGeneration:
+class ScriptedGeneration(Generation):
     """Yields the characters of a text at a steady pace."""
 
     def __init__(

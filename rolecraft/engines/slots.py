@@ -9,57 +9,24 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
 from rolecraft.conversation import Finish
-from rolecraft.emotions import may_become_label, split_opening
 from rolecraft.engines.budget import Plan, fit, limit_of, needs_of
 from rolecraft.engines.generation import LocalGeneration
 from rolecraft.engines.graphs import Graphs
 from rolecraft.engines.loading import Loaded, LocalModel
 from rolecraft.engines.network import Network
 from rolecraft.engines.prefixes import Prefixes
-from rolecraft.engines.sampler import Draft, Drawn, Sampler, draw
+from rolecraft.engines.row import Row
+from rolecraft.engines.sampler import Drawn, Sampler, draw
 from rolecraft.engines.stacks import Layout, Stack
 from rolecraft.errors import EngineFailed, RoleCraftError
 
 log = logging.getLogger(__name__)
 
 _ALONE = 4  # blocks read in a step while nobody writes
-
-
-@dataclass(eq=False)
-class Row:
-    """A request in its slot."""
-
-    request: LocalGeneration
-    sampler: Sampler
-    decoder: Any
-    place: int  # of its adapter in the stack
-    slot: int
-    read: int = 0  # tokens of prompt and reply whose keys and values the slot holds
-    passed: int = 0  # how often a shorter prompt was read first
-    written: str = ""
-    spoken: bool = False
-    tokens: list[int] = field(default_factory=list)
-
-    @property
-    def root(self) -> str:
-        """Whose reading it is, for what is remembered."""
-        return self.request.voice.sha256 if self.request.voice else ""
-
-    @property
-    def left(self) -> int:
-        """Tokens of the prompt still to read."""
-        return len(self.request.ids) - self.read
-
-    def draft(self) -> Draft:
-        """What the sampler has to know of this row."""
-        self.spoken = self.spoken or spoken(self.written, bool(self.request.opening))
-        return Draft(self.sampler, self.written, self.tokens, self.spoken)
 
 
 class Slots:
@@ -156,6 +123,7 @@ class Slots:
         row.read = self.prefixes.recall(row.root, request.ids, self.cache[:, slot])
         request.cached_tokens = row.read
         self.readers.append(row)
+        request.taken.set()
         return True
 
     def _read(self, allowed: int) -> int:
@@ -300,10 +268,3 @@ def short(error: BaseException) -> str:
     if isinstance(error, RoleCraftError):
         return str(error)
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-
-
-def spoken(written: str, labelled: bool) -> bool:
-    """Whether a reply says something: its label alone, or the beginning of one, does not."""
-    if labelled:
-        return bool(written.strip())
-    return not may_become_label(written) and bool(split_opening(written)[1].strip())

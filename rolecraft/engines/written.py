@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rolecraft.conversation import Finish, Identity, Message, Sampling
 from rolecraft.emotions import opening as label
-from rolecraft.engines.base import EngineCard
+from rolecraft.engines.base import EngineCard, Generation
 from rolecraft.errors import EngineFailed
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Written:
     evasion: bool = False
 
 
-class WrittenGeneration:
+class WrittenGeneration(Generation):
     """A written answer in pieces."""
 
     def __init__(self, text: str, identity: Identity, seed: int) -> None:

@@ -14,7 +14,8 @@ from rolecraft.conversation import Identity, Sampling
 from rolecraft.engines import chatglm3
 from rolecraft.engines.generation import LocalGeneration
 from rolecraft.engines.loading import Loaded, LocalModel, load
-from rolecraft.engines.slots import Slots, spoken
+from rolecraft.engines.row import spoken
+from rolecraft.engines.slots import Slots
 from tests.engines.checkpoints import TINY
 
 ADAPTERS = {
