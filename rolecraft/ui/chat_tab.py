@@ -23,7 +23,6 @@ from rolecraft.ui.talking import Talking
 from rolecraft.ui.texts import Language
 from rolecraft.ui.visitor import Place, read_place
 
-
 _QUICK: dict[str, Any] = {
     "concurrency_limit": 16,
     "concurrency_id": "quick",
