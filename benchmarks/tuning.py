@@ -121,7 +121,7 @@ def in_batches(documents: Sequence[Document]) -> Iterator[Rows]:
 
 def together(rows: Iterator[Rows]) -> Iterator[Rows]:
     """Rows in batches of `ROWS`."""
-    from train.pretrain import join_rows
+    from train.documents import join_rows
 
     while first := next(rows, None):
         yield join_rows(itertools.chain([first], rows), ROWS)

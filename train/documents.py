@@ -4,9 +4,10 @@ The chat format is ChatGLM3's. Samples in one row stay isolated: their position 
 from which transformers derives a block-diagonal causal mask.
 """
 
+import itertools
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +89,13 @@ class Rows:
     def mask(self) -> NDArray[np.bool_] | None:
         """Who sees whom, where the positions alone do not say it."""
         return None
+
+
+def join_rows(rows: Iterator[Rows], count: int) -> Rows:
+    """The next `count` rows as one value."""
+    taken = list(itertools.islice(rows, count))
+    kind = type(taken[0])
+    return kind(*(np.concatenate([getattr(r, f.name) for r in taken]) for f in fields(kind)))
 
 
 def pack(

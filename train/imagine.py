@@ -297,10 +297,15 @@ def zodiac(month: int, day: int) -> str:
 
 
 @functools.cache
+def _cast() -> tuple[Character, ...]:
+    return tuple(read_shelf(CHARACTERS).characters)
+
+
+@functools.cache
 def ways_of_asking() -> dict[str, list[str]]:
     """Field to the ways in which the cast is asked after it, where they give nothing away."""
     ways: dict[str, list[str]] = {}
-    for one in read_shelf(CHARACTERS).characters:
+    for one in _cast():
         for field, value in one.profile.items():
             pairs = {value[place : place + 2] for place in range(len(value) - 1)}
             ways.setdefault(field, []).extend(
@@ -314,7 +319,7 @@ def ways_of_asking() -> dict[str, list[str]]:
 @functools.cache
 def told() -> list[Passage]:
     """Scenes and answers of the cast, to stand beside the point in other people's prompts."""
-    sources = [source for one in read_shelf(CHARACTERS).characters for source in passages_of(one)]
+    sources = [source for one in _cast() for source in passages_of(one)]
     return [
         Passage(source.field, source.text, 0.5)
         for source in sources

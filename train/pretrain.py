@@ -5,13 +5,18 @@
 
 The architecture is ChatGLM3's (transformers' native Glm). Checkpoints lie in `output_dir` outside
 git; a finished phase is what the next one starts from (`init_from`).
+
+A phase that was killed and is started again reads the very rows that it would have read: weights,
+optimizers, random numbers, the place in every source and the documents that wait to be packed are
+in the checkpoint. With `workers = 1` its weights are then bit by bit those of a phase in one piece
+(one machine, CPU). With more, whichever thread is free takes the next micro-batch, so gradients
+are added up in another order and the last bits differ from run to run, killed or not. From a
+checkpoint that holds no place, or one of other sources, the weights go on and the reading begins
+anew. `seconds` is the time of the runs as far as they were saved.
 """
 
 import dataclasses
-import itertools
 import json
-import random
-import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from train.config import StageConfig
-from train.corpora import dialogues, find, sentences
-from train.documents import IGNORED, ChatFormat, Document, Rows, pack
+from train.documents import IGNORED, Rows
+from train.feed import Feed
+from train.sources import Sources
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +54,7 @@ class Config(StageConfig):
     max_reply: int = 80
     workers: int = 2
     save_seconds: int = 300
+    save_steps: int = 0
     publish: str = ""  # folder for the finished weights, fp16, with the tokeniser
 
 
@@ -73,47 +80,6 @@ def build_model(config: Config) -> Any:
         eos_token_id=2,
     )
     return GlmForCausalLM(glm)
-
-
-def documents(config: Config, rng: random.Random) -> Iterator[Document]:
-    """An endless shuffled stream over the configured sources, by their shares."""
-    chat = ChatFormat(config.tokenizer)
-    streams = {name: _stream(name, config, chat, rng) for name in config.sources}
-    names, shares = list(config.sources), list(config.sources.values())
-    while True:
-        yield next(streams[rng.choices(names, shares)[0]])
-
-
-def _stream(name: str, config: Config, chat: ChatFormat, rng: random.Random) -> Iterator[Document]:
-    if name in ("imagined", "cast"):
-        from train.imagine import stream
-
-        phrases = _phrases(config, chat.words(), rng)
-        yield from map(chat.document, stream(name, rng, phrases))
-    if name == "recall":
-        from train.recall import Exercises
-
-        yield from map(chat.document, Exercises(rng, _sentences(config), chat.words()))
-    path = find(Path(config.corpora_dir), [name])[0]
-    if ".sft." in path.name:
-        items = [chat.document(m, learn_all=True) for m in dialogues(path, config.max_reply)]
-    else:
-        items = [chat.text(text) for text in sentences(path, 300)]
-    while True:
-        rng.shuffle(items)
-        yield from items
-
-
-def _sentences(config: Config) -> list[str]:
-    path = find(Path(config.corpora_dir), ["tatoeba_cmn_ccby2fr"])[0]
-    return [text for text in sentences(path, 24) if len(text) >= 5]
-
-
-def _phrases(config: Config, words: list[str], rng: random.Random) -> list[str]:
-    """Parts of everyday sentences and words side by side: facts that no list holds."""
-    clauses = (part for text in _sentences(config) for part in re.split(r"[，。！？、；：\s]", text))
-    short = sorted({clause for clause in clauses if 2 <= len(clause) <= 8})
-    return short + ["".join(rng.choices(words, k=rng.randint(2, 4))) for _ in short]
 
 
 class Optimizers:
@@ -240,36 +206,30 @@ def run(config: Config) -> Path:
     output.mkdir(parents=True, exist_ok=True)
     model = build_model(config)
     optimizers = Optimizers(model, config)
-    start, spent = _resume(output, config, model, optimizers)
+    start, spent, place = _resume(output, config, model, optimizers)
+    feed = _feed(config, start, place)
+    _forget_metrics(output, start)
     gradients = Gradients(model, config.workers)
-    rng = random.Random(f"{config.seed}/{start}")
-    rows = pack(documents(config, rng), config.row_tokens, rng)
     per_step = config.rows_per_step * config.row_tokens
     steps = config.total_tokens // per_step
+    warmup = 5 if config.init_from else config.warmup_steps
     saved, begun = time.monotonic(), time.monotonic()
     bar = tqdm(range(start, steps), initial=start, total=steps, unit="step", mininterval=5)
     for step in bar:
-        batches = [
-            join_rows(rows, config.rows_per_microbatch)
-            for _ in range(config.rows_per_step // config.rows_per_microbatch)
-        ]
-        loss, learnt = gradients.accumulate(batches)
+        loss, learnt = gradients.accumulate(feed.step())
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizers.step(
-            rate_scale(
-                step, steps, config.warmup_steps if not config.init_from else 5, config.decay_share
-            )
-        )
+        optimizers.step(rate_scale(step, steps, warmup, config.decay_share))
         bar.set_postfix(loss=f"{loss:.3f}", learnt=learnt)
         with (output / "metrics.jsonl").open("a") as log:
             entry = {"step": step, "loss": round(loss, 4), "tokens": (step + 1) * per_step}
             log.write(
                 json.dumps(entry | {"seconds": round(spent + time.monotonic() - begun, 1)}) + "\n"
             )
-        if time.monotonic() - saved > config.save_seconds:
-            _save(output, model, optimizers, step + 1, spent + time.monotonic() - begun)
+        due = time.monotonic() - saved > config.save_seconds
+        if due or (config.save_steps and (step + 1) % config.save_steps == 0):
+            _save(output, model, optimizers, feed, step + 1, spent + time.monotonic() - begun)
             saved = time.monotonic()
-    _save(output, model, optimizers, steps, spent + time.monotonic() - begun)
+    _save(output, model, optimizers, feed, max(start, steps), spent + time.monotonic() - begun)
     if config.publish:
         from rolecraft.engines.chatglm3 import save_native
 
@@ -277,17 +237,32 @@ def run(config: Config) -> Path:
     return output
 
 
-def join_rows(rows: Iterator[Rows], count: int) -> Rows:
-    import numpy as np
+def _feed(config: Config, start: int, place: dict[str, Any] | None) -> Feed:
+    """The rows from `place` on; from a beginning of their own where it does not fit."""
+    sources = Sources(
+        config.sources, Path(config.corpora_dir), config.tokenizer, config.max_reply, config.seed,
+        begin=str(start) if start else "",
+    )  # fmt: skip
+    feed = Feed(sources, config.row_tokens, config.rows_per_step, config.rows_per_microbatch)
+    if place is not None and sources.is_of_these(place["mix"]):
+        feed.restore(place)
+    return feed
 
-    taken = list(itertools.islice(rows, count))
-    kind = type(taken[0])
-    return kind(
-        *(np.concatenate([getattr(r, f.name) for r in taken]) for f in dataclasses.fields(kind))
-    )
+
+def _forget_metrics(output: Path, start: int) -> None:
+    """Take out the steps behind the checkpoint, which are made once more."""
+    path = output / "metrics.jsonl"
+    if not path.exists():
+        return
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] < start]
+    path.with_suffix(".new").write_text("".join(kept), "utf-8")
+    path.with_suffix(".new").replace(path)
 
 
-def _save(output: Path, model: Any, optimizers: Optimizers, step: int, seconds: float) -> None:
+def _save(
+    output: Path, model: Any, optimizers: Optimizers, feed: Feed, step: int, seconds: float
+) -> None:
     import torch
 
     state = {
@@ -295,21 +270,30 @@ def _save(output: Path, model: Any, optimizers: Optimizers, step: int, seconds: 
         "optimizers": [part.state_dict() for part in optimizers.parts],
         "step": step,
         "seconds": seconds,
+        "place": feed.state(),
     }
-    torch.save(state, output / "checkpoint.new")
+    with (output / "checkpoint.new").open("wb") as file:
+        torch.save(state, file)
     (output / "checkpoint.new").replace(output / "checkpoint.pt")
 
 
-def _resume(output: Path, config: Config, model: Any, optimizers: Optimizers) -> tuple[int, float]:
-    """Load this phase's checkpoint, else the previous phase's weights and optimizer state."""
+def _resume(
+    output: Path, config: Config, model: Any, optimizers: Optimizers
+) -> tuple[int, float, dict[str, Any] | None]:
+    """Load this phase's checkpoint, else the previous phase's weights and optimizer state.
+
+    Returns the step, the seconds spent and the place in the data, where the checkpoint holds it.
+    """
     import torch
 
     own, previous = output / "checkpoint.pt", Path(config.init_from) / "checkpoint.pt"
     source = own if own.exists() else previous if config.init_from else None
     if source is None:
-        return 0, 0.0
+        return 0, 0.0, None
     state = torch.load(source, weights_only=True)
     model.load_state_dict(state["model"])
     for part, saved in zip(optimizers.parts, state["optimizers"], strict=True):
         part.load_state_dict(saved)
-    return (state["step"], state["seconds"]) if source == own else (0, 0.0)
+    if source != own:
+        return 0, 0.0, None
+    return state["step"], state["seconds"], state.get("place")

@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from rolecraft.engines import chatglm3
 from train import adapter, encoder, pretrain
@@ -30,6 +32,8 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ]
     }
     (folder / "talks.sft.jsonl").write_text(json.dumps(talk) + "\n")
+    said = {"text": "今天的风有点大，早点回家。"}
+    (folder / "tatoeba_cmn_ccby2fr.jsonl").write_text(json.dumps(said) + "\n")
     return folder
 
 
@@ -58,22 +62,41 @@ def steps_of(folder: Path) -> list[int]:
     return [json.loads(line)["step"] for line in (folder / "metrics.jsonl").open()]
 
 
-def test_pretraining_goes_on_where_it_stopped(tmp_path: Path, corpora: Path) -> None:
-    pretrain.run(config(tmp_path, corpora, steps=2))
-    pretrain.run(config(tmp_path, corpora, steps=4))
-    assert steps_of(tmp_path) == [0, 1, 2, 3]
+def weights_of(folder: Path) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(folder / "checkpoint.pt", weights_only=True)
+    return state["model"]  # type: ignore[no-any-return]
+
+
+def same(one: Path, two: Path) -> bool:
+    first, second = weights_of(one), weights_of(two)
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_pretraining_in_two_parts_is_pretraining_in_one(tmp_path: Path, corpora: Path) -> None:
+    parts, whole = tmp_path / "parts", tmp_path / "whole"
+    pretrain.run(config(parts, corpora, steps=2))
+    with (parts / "metrics.jsonl").open("a") as torn:
+        torn.write('{"step": 2}\n{"st')  # as a kill behind the checkpoint leaves it
+    pretrain.run(config(parts, corpora, steps=4))
+    pretrain.run(config(whole, corpora, steps=4))
+    assert steps_of(parts) == steps_of(whole) == [0, 1, 2, 3]
+    assert same(parts, whole)
+
+
+def test_a_checkpoint_without_a_place_is_read(tmp_path: Path, corpora: Path) -> None:
+    pretrain.run(config(tmp_path, corpora, steps=1))
+    path = tmp_path / "checkpoint.pt"
+    state = torch.load(path, weights_only=True)
+    del state["place"]
+    torch.save(state, path)
+    pretrain.run(config(tmp_path, corpora, steps=3))
+    assert steps_of(tmp_path) == [0, 1, 2]
 
 
 def test_a_phase_begins_with_the_weights_of_the_one_before(tmp_path: Path, corpora: Path) -> None:
-    import torch
-
     pretrain.run(config(tmp_path / "one", corpora, steps=1))
     pretrain.run(config(tmp_path / "two", corpora, steps=0, init_from=str(tmp_path / "one")))
-    first, second = (
-        torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["model"]
-        for name in ("one", "two")
-    )
-    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert same(tmp_path / "one", tmp_path / "two")
 
 
 def test_the_published_base_is_read_by_the_engine(base: Path) -> None:
@@ -96,6 +119,7 @@ def test_an_adapter_changes_what_the_base_says_and_tells_how_it_was_made(
             rows_per_step=2,
             rows_per_microbatch=1,
             warmup_steps=1,
+            probe_characters=1,
             work_dir=str(tmp_path / "work"),
         )
     )

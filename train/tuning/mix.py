@@ -7,7 +7,7 @@ own. Knows no model beyond the tokeniser's chat format.
 import dataclasses
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from rolecraft.errors import TrainingError
 from train.cast import Cast
 from train.documents import ChatFormat, Document
 from train.imagine import MATERIAL, MINI_BUDGET, Answered, stream, talk
+from train.sources import Pile
 from train.tuning.config import Config
 
 OWN = ("general", "specific", "script")  # read from the folder of characters
@@ -38,29 +39,6 @@ class Item:
         return f"{self.character.id}/{self.kind}/{self.told!r}"
 
 
-@dataclasses.dataclass
-class Pile:
-    """One kind of one character, gone through in an order of its own every epoch."""
-
-    name: str
-    items: list[Item]
-    seed: int
-    epoch: int = 0
-    position: int = 0
-    _order: tuple[int, list[int]] = (-1, [])
-
-    def take(self) -> Item:
-        """The next item."""
-        if self.position == len(self.items):
-            self.epoch, self.position = self.epoch + 1, 0
-        if self._order[0] != self.epoch:
-            order = list(range(len(self.items)))
-            random.Random(f"{self.seed}/{self.name}/{self.epoch}").shuffle(order)
-            self._order = self.epoch, order
-        self.position += 1
-        return self.items[self._order[1][self.position - 1]]
-
-
 class Mix:
     """Documents for ever; `state` and `restore` make it go on where it was."""
 
@@ -71,7 +49,7 @@ class Mix:
         self.seed = config.data_seed or config.seed
         self.rng = random.Random(self.seed)
         self.budget = _budget(config, self.chat)
-        self.piles: dict[str, list[Pile]] = {}
+        self.piles: dict[str, list[Pile[Item]]] = {}
         self.validation: list[Item] = []
         self.streams: dict[str, Iterator[tuple[Message, ...]]] = {}
         self._read()
@@ -120,7 +98,7 @@ class Mix:
         piles = {p.name: [p.epoch, p.position] for group in self.piles.values() for p in group}
         return {"rng": self.rng.getstate(), "piles": piles}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a position of the same mix."""
         self.rng.setstate(state["rng"])
         for pile in (pile for group in self.piles.values() for pile in group):

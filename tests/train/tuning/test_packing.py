@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from rolecraft.conversation import Message
-from train.documents import IGNORED, ChatFormat, Document, Rows, pack
-from train.pretrain import Config, build_model, join_rows, summed_loss
+from train.documents import IGNORED, ChatFormat, Document, Rows, join_rows, pack
+from train.pretrain import Config, build_model, summed_loss
 from train.tuning import attention
 from train.tuning.packing import SharedRows, pack_shared, padded
 

@@ -1,0 +1,129 @@
+"""What the mini reads while it is pretrained: corpora, imagined people, exercises, by their shares.
+
+Draws for ever, knows its place and can be put back to it. Knows no model.
+"""
+
+import random
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from rolecraft.conversation import Message
+from train.corpora import dialogues, find, sentences
+from train.documents import ChatFormat, Document
+
+COMPOSED = ("imagined", "cast", "recall")  # written anew for every document; the others are files
+SENTENCES = "tatoeba_cmn_ccby2fr"  # the everyday sentences that facts and exercises are cut from
+LONGEST_TEXT = 300
+_PAUSE = re.compile(r"[，。！？、；：\s]")
+
+Thing = TypeVar("Thing")
+
+
+@dataclass
+class Pile(Generic[Thing]):
+    """Things that are gone through in another order every epoch, told by seed and name alone."""
+
+    name: str
+    items: list[Thing]
+    seed: int
+    epoch: int = 0
+    position: int = 0
+    _order: tuple[int, list[int]] = (-1, [])
+
+    def take(self) -> Thing:
+        """The next one."""
+        if self.position == len(self.items):
+            self.epoch, self.position = self.epoch + 1, 0
+        if self._order[0] != self.epoch:
+            order = list(range(len(self.items)))
+            random.Random(f"{self.seed}/{self.name}/{self.epoch}").shuffle(order)
+            self._order = self.epoch, order
+        self.position += 1
+        return self.items[self._order[1][self.position - 1]]
+
+
+class Sources:
+    """Documents for ever. `shares` maps names of corpora, or of what is composed, to shares."""
+
+    def __init__(
+        self,
+        shares: Mapping[str, float],
+        corpora: Path,
+        tokenizer: str,
+        max_reply: int,
+        seed: int,
+        begin: str = "",
+    ) -> None:
+        """`begin` draws another stream from the same seed, for a run whose place is not known."""
+        self.shares = dict(shares)
+        self.corpora, self.max_reply, self.seed = corpora, max_reply, seed
+        self.chat = ChatFormat(tokenizer)
+        self.rng = random.Random(f"{seed}/{begin}")
+        self.piles: dict[str, Pile[Document]] = {}
+        self.talks: dict[str, Iterator[tuple[Message, ...]]] = {}
+        for name in self.shares:
+            if name in COMPOSED:
+                self.talks[name] = self._composed(name)
+            else:
+                self.piles[name] = Pile(f"{begin}/{name}", self._read(name), seed)
+
+    def __iter__(self) -> Iterator[Document]:
+        return self
+
+    def __next__(self) -> Document:
+        name = self.rng.choices(list(self.shares), list(self.shares.values()))[0]
+        if name in self.talks:
+            return self.chat.document(next(self.talks[name]))
+        return self.piles[name].take()
+
+    def state(self) -> dict[str, Any]:
+        """The place, of numbers, names and lists alone."""
+        piles = {
+            name: [pile.name, pile.epoch, pile.position, len(pile.items)]
+            for name, pile in self.piles.items()
+        }
+        return {"rng": self.rng.getstate(), "shares": self.shares, "piles": piles}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a place of the same sources; see `is_of_these`."""
+        self.rng.setstate(state["rng"])
+        for name, (own, epoch, position, _) in state["piles"].items():
+            pile = self.piles[name]
+            pile.name, pile.epoch, pile.position = own, epoch, position
+
+    def is_of_these(self, state: Mapping[str, Any]) -> bool:
+        """Whether a place was written with the same shares and as many documents."""
+        sizes = {name: size for name, (*_, size) in state["piles"].items()}
+        own = {name: len(pile.items) for name, pile in self.piles.items()}
+        return bool(state["shares"] == self.shares and sizes == own)
+
+    def _composed(self, name: str) -> Iterator[tuple[Message, ...]]:
+        """Talks whose only memory is `rng`: what they are made of is drawn apart from it."""
+        if name == "recall":
+            from train.recall import Exercises
+
+            return iter(Exercises(self.rng, self._sentences(), self.chat.words()))
+        from train.imagine import stream
+
+        return stream(name, self.rng, self._phrases())
+
+    def _read(self, name: str) -> list[Document]:
+        path = find(self.corpora, [name])[0]
+        if ".sft." in path.name:
+            talks = dialogues(path, self.max_reply)
+            return [self.chat.document(talk, learn_all=True) for talk in talks]
+        return [self.chat.text(text) for text in sentences(path, LONGEST_TEXT)]
+
+    def _sentences(self) -> list[str]:
+        path = find(self.corpora, [SENTENCES])[0]
+        return [text for text in sentences(path, 24) if len(text) >= 5]
+
+    def _phrases(self) -> list[str]:
+        """Parts of everyday sentences and words side by side: facts that no list holds."""
+        rng, words = random.Random(f"{self.seed}/phrases"), self.chat.words()
+        clauses = {part for text in self._sentences() for part in _PAUSE.split(text)}
+        short = sorted(clause for clause in clauses if 2 <= len(clause) <= 8)
+        return short + ["".join(rng.choices(words, k=rng.randint(2, 4))) for _ in short]
