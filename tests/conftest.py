@@ -2,10 +2,15 @@
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from rolecraft.services import Services
 
 # Read by libraries when they are imported, which is before any fixture runs.
 os.environ.update(
@@ -33,3 +38,37 @@ def _hermetic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(socket.socket, "connect", _only_here)
     yield
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder that holds a tiny encoder and nothing else."""
+    from tests.tiny import make_encoder
+
+    return make_encoder(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def opened(tmp_path: Path, models: Path) -> "Iterator[Callable[..., Services]]":
+    """Opens services in a folder of this test, with other replies or settings; closes them."""
+    from tests.tiny import make_services
+
+    with ExitStack() as stack:
+
+        def open_in(name: str = "house", **changes: Any) -> "Services":
+            services = make_services(tmp_path / name, changes.pop("models", models), **changes)
+            stack.callback(services.close)
+            return services
+
+        yield open_in
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Torch on one core, as many tests at once need it; named where models compute."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -19,30 +19,6 @@ DATA = Path(__file__).parent / "data" / "shelf"
 REPOSITORY = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder that holds an encoder and nothing else."""
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizer
-
-    folder = tmp_path_factory.mktemp("models") / "mini" / "encoder"
-    folder.mkdir(parents=True)
-    texts = [path.read_text(encoding="utf-8") for path in DATA.glob("*/*.*")]
-    letters = sorted({letter for text in texts for letter in text if not letter.isspace()})
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters]
-    (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=32, max_position_embeddings=64, initializer_range=0.5,
-    )  # fmt: skip
-    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
-    facts = {"query_instruction": "", "pooling": "mean", "max_length": 64}
-    (folder / "rolecraft_encoder.json").write_text(json.dumps(facts), encoding="utf-8")
-    return folder.parents[1]
-
-
 @pytest.fixture(autouse=True)
 def place(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty working folder, the small shelf and the tiny models; no key."""

@@ -2,10 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,24 +11,7 @@ from rolecraft.conversation import Passage
 from rolecraft.errors import CharacterInvalid, CheckpointError, DataFolderBusy
 from rolecraft.services import Running, Services, without_sources, written_answers
 from rolecraft.store.folder import DataFolder
-from tests.tiny import SHELF, make_encoder, make_services
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_encoder(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture
-def opened(tmp_path: Path, models: Path) -> Iterator[Callable[..., Services]]:
-    with ExitStack() as stack:
-
-        def open_in(name: str = "house", **changes: Any) -> Services:
-            services = make_services(tmp_path / name, changes.pop("models", models), **changes)
-            stack.callback(services.close)
-            return services
-
-        yield open_in
+from tests.tiny import SHELF
 
 
 def test_everything_is_open_and_fits_together(opened: Callable[..., Services]) -> None:

@@ -18,8 +18,6 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import make_encoder
-
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 REASON = "Browser tests need Debian's chromium: apt-get install chromium fonts-noto-cjk"
 PATIENCE_MS = 60_000
@@ -66,11 +64,6 @@ class Server:
         if self._process and self._process.poll() is None:
             self._process.kill()
             self._process.wait(30)
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_encoder(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Small ChatGLM3 checkpoints and adapters, made for each test or copied from the fixture."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,8 @@ from tests.engines.checkpoints import FUSED, TINY, edit_json, official_tensors
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _computing(one_thread: None) -> None:
+    """Every test here computes."""
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from rolecraft.engines.base import EngineCard
 from rolecraft.engines.fast_tokenizer import export_fast_tokenizer
 from rolecraft.engines.openai_compatible import OpenAICompatibleEngine, RemoteGeneration
 from rolecraft.errors import EngineFailed, EngineRefused, RequestRefused
+from tests.served import served
 
 ASKED = [Message("system", "你是桃子。"), Message("user", "吃了吗？")]
 CARD = EngineCard("gpt-4", "openai_compatible", {})
@@ -111,17 +112,8 @@ def saying(*chunks: dict[str, Any], done: bool = True) -> Callable[[Handler], No
     return answer
 
 
-@contextmanager
-def serving(answer: Callable[[Handler], None]) -> Iterator[Server]:
-    server = Server(answer)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+def serving(answer: Callable[[Handler], None]) -> AbstractContextManager[Server]:
+    return served(Server(answer))
 
 
 def failure(answer: RemoteGeneration) -> tuple[str, str]:

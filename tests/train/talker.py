@@ -5,8 +5,8 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -18,6 +18,7 @@ from rolecraft.characters.model import (
     Question,
     Utterance,
 )
+from tests.served import served
 
 WORDS = list("山水风雨花草树云早晚饭茶路桥船书信钟灯门窗猫狗鱼鸟春夏秋冬红白")
 Say = Callable[[list[dict[str, str]]], str]
@@ -94,17 +95,8 @@ class Handler(BaseHTTPRequestHandler):
         return
 
 
-@contextmanager
-def talking(say: Say, pause_s: float = 0.0) -> Iterator[Talker]:
-    server = Talker(say, pause_s)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+def talking(say: Say, pause_s: float = 0.0) -> AbstractContextManager[Talker]:
+    return served(Talker(say, pause_s))
 
 
 def _json(body: Any) -> str:

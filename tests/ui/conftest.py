@@ -1,33 +1,12 @@
 """Opened services for the tests of the page; each test has a data folder of its own."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from rolecraft.services import Services
-from tests.tiny import make_encoder, make_services
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with an encoder."""
-    return make_encoder(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture
-def opened(tmp_path: Path, models: Path) -> Iterator[Callable[..., Services]]:
-    """Opens services in a folder of this test, with other replies or settings; closes them."""
-    with ExitStack() as stack:
-
-        def open_in(name: str = "house", **changes: Any) -> Services:
-            services = make_services(tmp_path / name, models, **changes)
-            stack.callback(services.close)
-            return services
-
-        yield open_in
+from tests.ui.rating_page import Rater, study
 
 
 @pytest.fixture
@@ -46,3 +25,16 @@ def compared(opened: Callable[..., Services]) -> Callable[..., Services]:
         return opened(name, **{"arms": arms, "replies": replies, **changes})
 
     return open_in
+
+
+@pytest.fixture
+def house(services: Services) -> Services:
+    """Services with a study that is open."""
+    study(services)
+    return services
+
+
+@pytest.fixture
+def rater(house: Services) -> Rater:
+    """A rater before the first item that counts."""
+    return Rater(house).agree().lessons()

@@ -17,18 +17,6 @@ from tests.ui.test_app import call, free_port, launched
 Opened = Callable[..., Services]
 
 
-@pytest.fixture
-def house(services: Services) -> Services:
-    study(services)
-    return services
-
-
-@pytest.fixture
-def rater(house: Services) -> Rater:
-    """A rater before the first item that counts."""
-    return Rater(house).agree().lessons()
-
-
 def test_without_a_study_the_page_leads_to_the_chat(services: Services) -> None:
     for language, said in (("zh", "眼下没有要打分的活动"), ("en", "Nothing to rate right now")):
         page = Rater(services, language).come()  # type: ignore[arg-type]

@@ -18,17 +18,6 @@ from tests.ui.rating_page import Rater, study
 Opened = Callable[..., Services]
 
 
-@pytest.fixture
-def house(services: Services) -> Services:
-    study(services)
-    return services
-
-
-@pytest.fixture
-def rater(house: Services) -> Rater:
-    return Rater(house).agree().lessons()
-
-
 def refused(rater: Rater, said: str, before: int = 1) -> None:
     """Nothing was stored beside the training, and the rater was told why."""
     assert rater.note["state"] == "refused" and said in rater.note["text"], rater.note

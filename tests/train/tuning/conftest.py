@@ -2,12 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from rolecraft.engines import chatglm3
 from train import pretrain
@@ -19,11 +18,8 @@ TOKENIZER = ROOT / "models" / "mini" / "tokenizer.model"
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _computing(one_thread: None) -> None:
+    """Every test here computes."""
 
 
 @pytest.fixture(scope="session")
