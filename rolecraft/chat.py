@@ -95,8 +95,11 @@ class Answering:
     def partials(self) -> Generator[Partial, None, None]:
         """The reply as it grows; closing it early stops the model and marks a disconnect."""
         try:
+            place = 0
             for place, wait in self._generation.waiting():
                 yield Partial("", None, place, wait)
+            if place:
+                yield Partial("", None)  # its turn has come
             for piece in self._generation:
                 if self._first is None:
                     self._first = self._clock()

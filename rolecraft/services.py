@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 Makers = Mapping[str, Callable[[EngineCard], Engine]]
 
+_REFUSED = 8  # who come when the engine's queue is full: it says so, and needs a thread for it
+_MOST_AT_ONCE = 300
 ENCODERS = {"mini": "mini/encoder", "chatglm3": "BAAI/bge-large-zh-v1.5"}
 
 
@@ -120,6 +122,14 @@ class Services:
     database: Database
     desk: Desk
     running: Running = field(default_factory=Running)
+
+    @property
+    def at_once(self) -> int:
+        """Visitors who are answered, wait for their turn or are told to come back, at once.
+
+        Each has a thread meanwhile.
+        """
+        return min(self.catalog.slots + self.settings.max_queue + _REFUSED, _MOST_AT_ONCE)
 
     def close(self) -> None:
         """Stop what is being answered, close the database and give the data folder back."""

@@ -21,6 +21,7 @@ from rolecraft.settings import Settings
 
 DEFAULT = {"mini": "rolecraft-mini", "chatglm3": "rolecraft-glm"}
 CATALOGUE = Path(__file__).with_name("catalog.yaml")
+SLOTS = 16  # requests that a local base answers at once, where the catalogue does not say
 
 _ADAPTER_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _BASE_KEYS = {
@@ -75,6 +76,11 @@ class Catalog:
         of_profile = [card for card in shown if card.profile == self._settings.profile]
         names = [card.name for card in (*of_profile, *shown)]
         return wanted if wanted in names or not names else names[0]
+
+    @property
+    def slots(self) -> int:
+        """Requests that are answered at once by the local base that answers the most."""
+        return max((base.get("slots", SLOTS) for base in self._facts["bases"].values()), default=0)
 
     def entry(self, name: str) -> Entry:
         """The entry of this name, or EngineNotFound with the nearest ones."""
@@ -222,7 +228,8 @@ class Catalog:
 
         if base not in self._workers:
             facts = self._facts["bases"][base]
-            options = {key: value for key, value in facts.items() if key not in ("folder", "hub")}
+            given = {key: value for key, value in facts.items() if key not in ("folder", "hub")}
+            options = {"slots": SLOTS, **given}
             model = LocalModel(
                 base=str(self._base(base)),
                 adapters={name: str(self._adapters(base) / name) for name in self._trained(base)},

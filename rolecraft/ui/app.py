@@ -43,6 +43,7 @@ BUILDERS = {
 }
 
 _STEPS_PER_MESSAGE = 6  # clicks that come with a message: open, step, why, …
+_QUICK_THREADS = 24  # for the steps that ask no model
 _SESSIONS = 300  # pages whose state is kept at once
 _SECRET_FILE = "browser.secret"
 _FONT = ["PingFang SC", "Noto Sans SC", "Noto Sans CJK SC", "Microsoft YaHei", "sans-serif"]
@@ -63,7 +64,7 @@ def build_app(services: Services) -> gr.Blocks:
     page: gr.Blocks = demo
     page.queue(
         api_open=False,
-        max_size=services.settings.max_queue,
+        max_size=services.at_once,
         default_concurrency_limit=8,
     )
     return page
@@ -97,6 +98,7 @@ def launch_options(services: Services) -> dict[str, Any]:
         "share": False,
         "max_file_size": "1kb",
         "state_session_capacity": _SESSIONS,
+        "max_threads": services.at_once + _QUICK_THREADS,
         "theme": gr.themes.Base(
             primary_hue="orange", neutral_hue="stone", font=_FONT, font_mono=["monospace"]
         ),

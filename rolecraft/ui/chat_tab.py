@@ -51,7 +51,7 @@ def build_chat_tab(blocks: gr.Blocks, services: Services, secret: str) -> Parts:
     scene = Scene(services)
     parts, talking = _layout(services, scene, secret), Talking(services, scene)
     build_rate_sheet(parts.place, services)
-    _wire(parts, talking, Saying(services, scene))
+    _wire(parts, talking, Saying(services, scene), services.at_once)
     _greet(blocks, parts, talking, services)
     return parts
 
@@ -82,10 +82,11 @@ def _layout(services: Services, scene: Scene, secret: str) -> Parts:
     return Parts(place, head, messages, stream, box, talks, people, panel, options, file)
 
 
-def _wire(parts: Parts, talking: Talking, saying: Saying) -> None:
+def _wire(parts: Parts, talking: Talking, saying: Saying, at_once: int) -> None:
     shown = _shown(parts)
     quick = _QUICK
-    model = quick | {"concurrency_limit": 8, "concurrency_id": "model"}
+    # As many as the engine's queue takes: it tells each their place, gradio's own would not.
+    model = quick | {"concurrency_limit": at_once, "concurrency_id": "model"}
 
     @refusals_shown
     def make(kept: object, event: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, ...]]:

@@ -29,6 +29,7 @@ OPEN_API = frozenset(
      "theme.css"}
 )  # fmt: skip
 
+_JOIN = "/gradio_api/queue/join"
 LONGEST_BODY = 2_000_000  # bytes; a hundred thousand characters still get a friendly refusal
 
 # gr.HTML evaluates its templates, hence unsafe-eval; nothing is loaded from or sent elsewhere.
@@ -55,6 +56,7 @@ HEADERS = (
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
 _TOO_MANY = "来得太快啦，歇一会儿再试。 Too many requests from this address; please wait a moment."
+_FULL = "人有点多，请过一会儿再试。 It is busy here; please try again in a moment."
 _TOO_LONG = "内容太长了，请分几次发送。 That is too long; please send it in parts."
 
 
@@ -95,6 +97,8 @@ class Guard:
             await _refuse(answer, *refusal)
             return
         counted = _Counted(receive)
+        if scope["path"].rstrip("/") == _JOIN:
+            answer = _with_friendly_refusal(answer)
         if scope["path"].strip("/") in ("", *PATHS) and self._head:
             answer = _with_head(answer, self._head)
         try:
@@ -108,7 +112,7 @@ class Guard:
         for name, value in scope["headers"]:
             if name == b"content-length" and (not value.isdigit() or int(value) > LONGEST_BODY):
                 return 413, _TOO_LONG
-        if scope["path"].rstrip("/") == "/gradio_api/queue/join":
+        if scope["path"].rstrip("/") == _JOIN:
             peer = scope["client"][0] if scope.get("client") else ""
             address = address_of(scope["headers"], peer, self._hops)
             if not self._windows.hit(self._rate, address):
@@ -159,6 +163,24 @@ def _with_headers(send: Send) -> Send:
             given += [(name, value) for name, value in HEADERS if name not in taken]
             message["headers"] = given
         await send(message)
+
+    return sending
+
+
+def _with_friendly_refusal(send: Send) -> Send:
+    """Says in the visitors' words that gradio's queue is full.
+
+    Its page has a sentence of its own for status 503 and shows what it is told for 429.
+    """
+    full = False
+
+    async def sending(message: Message) -> None:
+        nonlocal full
+        full = full or message.get("status") == 503
+        if not full:
+            await send(message)
+        elif message["type"] == "http.response.start":
+            await _refuse(send, 429, _FULL)
 
     return sending
 

@@ -17,6 +17,7 @@ from rolecraft.errors import ConversationNotFound, InputRefused, RoleCraftError,
 from rolecraft.services import Services, without_sources
 from rolecraft.store.stored import StoredConversation, StoredMessage
 from rolecraft.ui import talk
+from rolecraft.ui.faces import Face
 from rolecraft.ui.options import Options, read_options
 from rolecraft.ui.scene import Scene, Shown, greeting_of
 from rolecraft.ui.texts import Language, say
@@ -156,11 +157,9 @@ class Saying:
         failure: RoleCraftError | None = None
         self._services.running.begin(place.conversation, answering)
         try:
-            with closing(
-                answering.partials()
-            ) as partials:  # closed now, so that the reply is final
-                for partial in _paced(partials):
-                    yield Shown(stream=talk.stream(face, partial, language))
+            # Closed at once, so that the reply is final below.
+            with closing(answering.partials()) as partials:
+                yield from _streamed(face, partials, language)
         except RoleCraftError as error:
             failure = error
         finally:
@@ -220,6 +219,18 @@ def _last_reply(path: Iterable[StoredMessage]) -> str | None:
     """Where the next message belongs; one that was never answered is passed over."""
     replies = [message.id for message in path if message.role == "assistant"]
     return replies[-1] if replies else None
+
+
+def _streamed(face: Face, partials: Iterable[Partial], language: Language) -> Iterator[Shown]:
+    """The reply in the making, or the place in the queue.
+
+    A step comes also when nothing changed: only between two steps a closed tab is noticed.
+    """
+    before = ""
+    for partial in _paced(partials):
+        now = talk.stream(face, partial, language)
+        yield Shown(stream=now) if now != before else Shown()
+        before = now
 
 
 def _paced(partials: Iterable[Partial]) -> Iterator[Partial]:

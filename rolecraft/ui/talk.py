@@ -63,12 +63,15 @@ def log(talk: Talk, language: Language) -> str:
 
 
 def stream(face: Face, partial: Partial | None, language: Language, mark: str = "") -> str:
-    """The reply in the making; without text yet, that the character is thinking.
+    """The reply in the making; before it begins, its place in the queue or that it is thought of.
 
     `mark` names what became of one that is at its end but not in the log.
     """
     name = escape(face.name[language])
-    if partial is None or not partial.text:
+    if partial and partial.place:
+        tag = ""
+        inner = f'<div class="bubble queued" role="status">{_queued(partial, language)}</div>'
+    elif partial is None or not partial.text:
         label = word(language, "thinking", name=face.name[language])
         tag = emotion_tag(partial.emotion, language) if partial else ""
         inner = f'<div class="bubble waiting" aria-label="{label}"><i></i><i></i><i></i></div>'
@@ -81,6 +84,25 @@ def stream(face: Face, partial: Partial | None, language: Language, mark: str = 
         f'{face.picture(language, "small")}<div class="body">'
         f'<div class="byline"><strong>{name}</strong>{tag}{marked}</div>{inner}</div></article>'
     )
+
+
+def _queued(partial: Partial, language: Language) -> str:
+    ahead = partial.place - 1
+    place = "queue_next" if not ahead else "queue_one" if ahead == 1 else "queue_more"
+    said = f"<strong>{word(language, place, count=ahead)}</strong>"
+    return f"{said}<span>{_wait(partial.wait_s, language)}</span>"
+
+
+def _wait(seconds: float | None, language: Language) -> str:
+    """A wait as people say it: an estimate that told single seconds would be wrong each time."""
+    if seconds is None:
+        return word(language, "queue_stay")
+    if seconds < 3:
+        return word(language, "queue_soon")
+    if seconds < 90:
+        step = 5 if seconds > 10 else 1
+        return word(language, "queue_seconds", count=step * round(seconds / step))
+    return word(language, "queue_minutes", count=round(seconds / 60))
 
 
 def _greeting(talk: Talk, language: Language) -> str:

@@ -159,7 +159,7 @@ def test_gradio_keeps_and_sends_nothing(served: Served) -> None:
     options = launch_options(served[2])
     assert options["run_history"] is False and options["ssr_mode"] is False
     assert options["show_error"] is False and options["footer_links"] == []
-    assert demo._queue.max_size == served[2].settings.max_queue
+    assert demo._queue.max_size == served[2].at_once < demo.max_threads
 
 
 def test_handlers_and_components_agree(served: Served, recwarn: pytest.WarningsRecorder) -> None:
