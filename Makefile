@@ -17,7 +17,7 @@ run: $(READY) ## set up if needed and open the page on http://127.0.0.1:7860
 	$(BIN)/python -m rolecraft serve
 
 test: $(READY_DEV) tools ## set up if needed and run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(READY_DEV) ## style, types, layers, generated texts
 	$(BIN)/ruff check .

@@ -60,17 +60,17 @@ def load(model: LocalModel) -> Loaded:
 
     if model.threads:
         torch.set_num_threads(model.threads)
-    torch.set_grad_enabled(False)  # holds for this thread only
-    net = chatglm3.load_model(
-        model.base, dtype=model.dtype, device=model.device, quantization=model.quantization
-    )
-    tokenizer = chatglm3.load_tokenizer(model.base)
-    voices = Voices(net, model.adapters)
-    for name in list(model.adapters)[: model.slots]:
-        try:
-            voices.get(name)
-        except CheckpointError as error:
-            log.warning("The adapter %r is left out: %s", name, error)
+    with torch.no_grad():
+        net = chatglm3.load_model(
+            model.base, dtype=model.dtype, device=model.device, quantization=model.quantization
+        )
+        tokenizer = chatglm3.load_tokenizer(model.base)
+        voices = Voices(net, model.adapters)
+        for name in list(model.adapters)[: model.slots]:
+            try:
+                voices.get(name)
+            except CheckpointError as error:
+                log.warning("The adapter %r is left out: %s", name, error)
     return Loaded(
         net,
         tokenizer,

@@ -1,6 +1,5 @@
 """Every request says what it would say alone, whatever comes, goes and is remembered beside it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -84,10 +83,8 @@ class Alone:
 
 
 @pytest.fixture(scope="module")
-def loaded(folders: dict[str, str]) -> Iterator[Loaded]:
-    model = LocalModel(str(TINY), folders, threads=1)
-    yield load(model)
-    torch.set_grad_enabled(True)
+def loaded(folders: dict[str, str]) -> Loaded:
+    return load(LocalModel(str(TINY), folders, threads=1))
 
 
 @pytest.fixture(scope="module")
