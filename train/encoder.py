@@ -4,7 +4,9 @@
 
 A small BERT over characters, trained contrastively in groups: every group is one person, its
 passages the candidates, so that the model learns to tell the passages of one person apart, which
-is what retrieval asks of it. Loaded by FlagEmbedding like any BGE.
+is what retrieval asks of it. Loaded by FlagEmbedding like any BGE. The groups of a step follow from
+the seed and the step alone, so a training that was killed and started again ends with the weights
+of one in one piece (one machine, `threads = 1`).
 """
 
 import dataclasses
@@ -59,6 +61,7 @@ class Config(StageConfig):
     threads: int = 1
     characters: str = str(CHARACTERS)
     save_steps: int = 100
+    work_dir: str = "runs"  # holds encoder.pt, from which a killed training goes on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,7 +276,7 @@ def run(config: Config) -> Path:
 
     torch.set_num_threads(config.threads)
     output = Path(config.output_dir)
-    checkpoint = Path("runs/encoder.pt")
+    checkpoint = Path(config.work_dir) / "encoder.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     tokenizer = build_tokenizer(output)
     model = build_model(config, len(tokenizer))
@@ -284,11 +287,13 @@ def run(config: Config) -> Path:
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         start = state["step"]
-    groups = Groups(random.Random(f"{config.seed}/{start}"), config)
+    rng = random.Random()
+    groups = Groups(rng, config)
     bar = tqdm(range(start, config.steps), initial=start, total=config.steps, mininterval=5)
     for step in bar:
         scale = min(1.0, (step + 1) / 40) * (1 - step / config.steps)
         optimizer.param_groups[0]["lr"] = config.learning_rate * scale
+        rng.seed(f"{config.seed}/{step}")
         batch = [groups.draw() for _ in range(config.groups_per_step)]
         loss = group_loss(model, tokenizer, batch, config.temperature)
         loss.backward()
@@ -298,7 +303,9 @@ def run(config: Config) -> Path:
         bar.set_postfix(loss=f"{loss.item():.3f}")
         if (step + 1) % config.save_steps == 0:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-            torch.save(state | {"step": step + 1}, checkpoint)
+            with checkpoint.with_suffix(".new").open("wb") as file:
+                torch.save(state | {"step": step + 1}, file)
+            checkpoint.with_suffix(".new").replace(checkpoint)
     model.half().save_pretrained(output)
     facts = {"query_instruction": "", "pooling": "mean", "max_length": MAX_LENGTH}
     (output / "rolecraft_encoder.json").write_text(json.dumps(facts, indent=2))

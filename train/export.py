@@ -4,10 +4,12 @@
     python -m train export OUT --base models/chatglm3-6b --dtype bf16 --form base
 
 OUT gets base/, adapters/NAME/ and merged/NAME/, each complete with its card; a folder is written
-beside its place first and takes it when it is whole. Prints the commands that serve them.
+beside its place first and takes it when it is whole, so an export that was killed is given again
+and writes what is missing. Prints the commands that serve them.
 """
 
 import argparse
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from typing import Any
 
 from rolecraft.errors import TrainingError
 
+MARK = "export.json"  # what a folder was made from
 FORMS = ("base", "adapters", "merged")
 DTYPES = ("fp32", "bf16", "fp16")
 
@@ -123,8 +126,14 @@ class Written:
 
     def _whole(self, place: Path, write: Callable[[Path], Any], source: Path | None) -> Path:
         target: Path = self.args.output / place
+        mark = self._mark(source)
         if target.exists():
-            raise TrainingError(f"{target} is there already. Delete it, or choose another folder.")
+            if (target / MARK).exists() and json.loads((target / MARK).read_text("utf-8")) == mark:
+                return target
+            raise TrainingError(
+                f"{target} is there already, made from something else. Delete it, or choose "
+                "another folder."
+            )
         partial = target.with_name(f".{target.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -132,7 +141,26 @@ class Written:
         if source is not None and (source / "rolecraft.json").exists():
             shutil.copyfile(source / "rolecraft.json", partial / "rolecraft.json")
         (partial / "README.md").write_text(card(self.name, place, partial), "utf-8")
+        (partial / MARK).write_text(json.dumps(mark, indent=2) + "\n", "utf-8")
         return partial.rename(target)
+
+    def _mark(self, source: Path | None) -> dict[str, str | None]:
+        """All that decides what is written: the same again is not written again."""
+        from rolecraft.engines.chatglm3 import weights_sha256
+
+        told: dict[str, str | None] = {
+            "name": self.name,
+            "dtype": self.args.dtype,
+            "base_sha256": weights_sha256(self.args.base),
+            "tokenizer_sha256": hashlib.sha256(self.tokenizer.read_bytes()).hexdigest(),
+        }
+        if source is not None:
+            told["adapter"] = source.name
+            told["adapter_sha256"] = weights_sha256(source)
+            for name in ("adapter_config.json", "rolecraft.json"):
+                if (source / name).exists():
+                    told[name] = hashlib.sha256((source / name).read_bytes()).hexdigest()
+        return told
 
 
 def card(base: str, place: Path, folder: Path) -> str:

@@ -66,7 +66,7 @@ def run(config: Config) -> Path:
     sentencepiece.set_random_generator_seed(config.seed)
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=_lines(config),
-        model_prefix=str(output / "tokenizer"),
+        model_prefix=str(output / "tokenizer.new"),
         vocab_size=config.vocab_size,
         model_type="bpe",
         byte_fallback=True,
@@ -82,5 +82,5 @@ def run(config: Config) -> Path:
         num_threads=2,
         minloglevel=1,
     )
-    (output / "tokenizer.vocab").unlink()
-    return output / "tokenizer.model"
+    (output / "tokenizer.new.vocab").unlink()
+    return (output / "tokenizer.new.model").replace(output / "tokenizer.model")

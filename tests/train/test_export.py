@@ -91,8 +91,11 @@ def test_every_form_is_read_back_with_equal_logits(
 
     told = capsys.readouterr().out
     assert "--enable-lora --max-lora-rank 8 --lora-modules loud=" in told
-    with pytest.raises(TrainingError, match="is there already"):
-        run(out, "--base", base)
+    written = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    run(out, "--base", base, "--adapter", tuned)  # the same again finds its work done
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == written
+    with pytest.raises(TrainingError, match="is there already, made from something else"):
+        run(out, "--base", base, "--dtype", "bf16")
 
 
 def test_the_fast_tokeniser_and_template_write_the_chat_s_ids(base: Path, tmp_path: Path) -> None:
