@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from rolecraft.characters.model import Character, field_name
 from rolecraft.conversation import Budget, Conversation, Message, Passage, Reply, Turn
-from rolecraft.emotions import LABELS, opening
+from rolecraft.emotions import LABELS, opening, split_opening
 
 RULES = (
     "你就是这个人，用第一人称，像平常说话那样简短地回答，守住自己的性格和口吻。"
@@ -86,7 +86,53 @@ def render(
         head.append(Message("assistant", conversation.greeting))
     *earlier, last = conversation.turns
     blocks = [_exchange(turn, budget) for turn in earlier]
-    final = _question(last.user, passages, budget)
+    return _fitted(head, blocks, _question(last.user, passages, budget), budget)
+
+
+def retold(
+    character: Character, messages: Sequence[Message], budget: Budget
+) -> tuple[Message, ...]:
+    """A prompt that was rendered under another budget, as `render` would have made it under this.
+
+    What the other budget left out stays out. Of a prompt without a persona, as talks from elsewhere
+    have it, everything is kept. Raises ValueError for messages that do not end with a question.
+    """
+    rest = list(messages)
+    if rest and rest[0].role == "system" and not _holds_sources(rest[0]):
+        rest.pop(0)
+    head = [Message("system", persona(character, budget))]
+    if rest and rest[0].role == "assistant":
+        head.append(rest.pop(0))
+    if not rest or rest[-1].role != "user":
+        raise ValueError("The prompt does not end with what a visitor said.")
+    blocks: list[list[Message]] = [[]]
+    for message in rest:
+        asked = any(one.role == "user" for one in blocks[-1])
+        if asked and message.role != "assistant":
+            blocks.append([])
+        blocks[-1].append(_under(message, budget))
+    return _fitted(head, blocks[:-1], blocks[-1], budget)
+
+
+def _holds_sources(message: Message) -> bool:
+    return message.content.startswith(SOURCES + "\n")
+
+
+def _under(message: Message, budget: Budget) -> Message:
+    """One message of an earlier rendering, cut and labelled as this budget wants it."""
+    if message.role == "system" and _holds_sources(message):
+        _, *lines = message.content.split("\n")
+        cut = (_cut(line, budget.passage_chars) for line in lines)
+        return Message("system", "\n".join([SOURCES, *cut]))
+    if message.role == "assistant" and not budget.emotions:
+        return Message("assistant", split_opening(message.content)[1])
+    return message
+
+
+def _fitted(
+    head: list[Message], blocks: list[list[Message]], final: list[Message], budget: Budget
+) -> tuple[Message, ...]:
+    """Head, as many of the newest blocks as fit, and the last turn."""
     free = budget.tokens - _size([*head, *final], budget)
     kept: list[list[Message]] = []
     for block in reversed(blocks):

@@ -15,6 +15,7 @@ import numpy as np
 from rolecraft.ratings import agreement, means, preference
 from rolecraft.ratings.means import AVERAGE, Scores
 from rolecraft.ratings.preference import OUTCOMES, Votes
+from rolecraft.ratings.rater_quality import rater_quality
 from rolecraft.ratings.selection import (
     CRITERIA,
     Chosen,
@@ -33,7 +34,6 @@ from rolecraft.ratings.selection import (
 from rolecraft.ratings.statistics import Estimate, shared_ranks, status
 
 METHOD = "rolecraft-human/2"
-_STRAIGHT = 24  # equal values in a row, which is four pairs with three criteria a side
 
 
 def compute(rows: Rows, spec: Spec) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def compute(rows: Rows, spec: Spec) -> dict[str, Any]:
         "agreement": _agreement(main, spec),
         "preference": _preference(votes, spec) if votes else None,
         "fragility": _fragility(scores, votes),
-        "raters": _rater_quality(usable),
+        "raters": rater_quality(usable),
         "halo": _halo(main),
         "sensitivity": _sensitivity(usable, spec, arms),
         "by_character": _by(main, "character", arms),
@@ -171,48 +171,6 @@ def _fragility(scores: Scores | None, votes: Votes | None) -> dict[str, Any]:
         "average": asdict(by_points) if by_points else None,
         "preference": asdict(by_votes) if by_votes else None,
     }
-
-
-def _rater_quality(usable: Chosen) -> dict[str, Any]:
-    """Whether raters put degraded copies lower and say the same twice. Nobody is dropped for it."""
-    rows = usable.valued()
-    rater, value = codes(rows["rater"]), rows["value"]
-    degraded = np.asarray(rows["source"] == "degraded", dtype=bool)
-    plain = (rows["item_kind"] != "degraded") & (rows["repeat_of"] == "")
-    plain = np.asarray(plain, dtype=bool)
-    tests = [
-        agreement.discernment(one, value[(rater == one) & degraded], value[(rater == one) & plain])
-        for one in range(int(rater.max(initial=-1)) + 1)
-    ]
-    pooled = agreement.discernment(-1, value[degraded], value[plain])
-    first, second = _repeats(rows)
-    return {
-        "degraded_p": pooled.p,
-        "degraded_ratings": pooled.degraded,
-        "cannot_tell": [asdict(one) for one in tests if one.passed is False],
-        "straight_lines": [
-            {"rater": one, "values": run}
-            for one in range(len(tests))
-            if (run := agreement.longest_run(value[rater == one].tolist())) >= _STRAIGHT
-        ],
-        "repeats": len(first),
-        "repeat_alpha": agreement.repeat_alpha(first, second) if len(first) else None,
-        "repeat_exact": float((first == second).mean()) if len(first) else None,
-    }
-
-
-def _repeats(rows: Chosen) -> tuple[Any, Any]:
-    key = list(zip(rows["form"], rows["generation"], rows["criterion"], strict=True))
-    value = dict(zip(key, rows["value"], strict=True))
-    pairs = [
-        (value[earlier, generation, criterion], again)
-        for earlier, generation, criterion, again in zip(
-            rows["repeat_of"], rows["generation"], rows["criterion"], rows["value"], strict=True
-        )
-        if earlier and (earlier, generation, criterion) in value
-    ]
-    columns = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return columns[:, 0], columns[:, 1]
 
 
 def _halo(chosen: Chosen) -> dict[str, Any]:
