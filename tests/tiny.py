@@ -3,6 +3,7 @@ that say what they are told. Everything but the weights is the real thing.
 """
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from rolecraft.services import Services, open_services
 from rolecraft.settings import Settings
 
 SHELF = Path(__file__).with_name("data") / "shelf"
+GLM = Path(__file__).with_name("data") / "chatglm3-tiny"
+VOICES = {"folder": "voices", "dtype": "float32", "device": "cpu", "threads": 1}
 BREAKS_AFTER = 12  # pieces, of the engine that is broken
 REPLIES = ("（快乐）你来啦，快坐。", "（悲伤）雨下了一整天。", "我在想晚饭吃什么。")
 
@@ -42,14 +45,41 @@ def make_encoder(folder: Path) -> Path:
     return folder
 
 
-def make_catalogue(path: Path, **engines: dict[str, Any]) -> Path:
+def make_voices(folder: Path, names: Sequence[str]) -> Path:
+    """A base of 0.4 million random weights below `folder`, with an adapter for each name."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from rolecraft.engines import chatglm3
+
+    base = folder / VOICES["folder"]
+    shutil.copytree(GLM, base, ignore=shutil.ignore_patterns("expected*", "adapter"))
+    for seed, name in enumerate(names):
+        torch.manual_seed(seed)
+        config = LoraConfig(
+            r=4, lora_alpha=32, target_modules=["q_proj", "v_proj", "o_proj"],
+            init_lora_weights=False, task_type="CAUSAL_LM",
+        )  # fmt: skip
+        net = chatglm3.load_model(base, dtype="fp32", device="cpu")
+        get_peft_model(net, config).save_pretrained(base / "adapters" / name)
+    return folder
+
+
+def voice_arms(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Engines for `make_services`, each the base that `make_voices` makes with one adapter."""
+    return {name: {"kind": "local", "base": "voices", "adapter": name} for name in names}
+
+
+def make_catalogue(
+    path: Path, bases: Mapping[str, Any] | None = None, **engines: dict[str, Any]
+) -> Path:
     """A catalogue whose default engine is scripted; `engines` adds or replaces some."""
     scripted = {
         "kind": "scripted", "base": "mini", "budget": "small", "profile": "mini",
         "summary": {"zh": "照本宣科", "en": "Says what it was told to"},
     }  # fmt: skip
     facts = {
-        "bases": {},
+        "bases": dict(bases or {}),
         "budgets": {"small": {"tokens": 900, "passage_chars": 80, "full_persona": False},
                     "large": {"tokens": 6000, "passage_chars": 400, "full_persona": True}},
         "engines": {
@@ -73,11 +103,12 @@ def make_services(
     fail_after: int | None = None,
     shelf: Path = SHELF,
     arms: Mapping[str, dict[str, Any]] | None = None,
+    bases: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Services:
     """Open services in `folder`; every engine says `replies`, or those under its name, in turn.
 
-    `arms` adds or replaces engines of the catalogue.
+    `arms` adds or replaces engines of the catalogue, `bases` names what local ones run on.
     """
 
     def scripted(card: EngineCard) -> ScriptedEngine:
@@ -86,6 +117,6 @@ def make_services(
         return ScriptedEngine(card, own, pause_s, breaks)
 
     folder.mkdir(parents=True, exist_ok=True)
-    catalogue = make_catalogue(folder / "catalog.yaml", **(arms or {}))
+    catalogue = make_catalogue(folder / "catalog.yaml", bases, **(arms or {}))
     chosen = Settings(data_dir=folder / "data", models_dir=models, characters=shelf, **settings)
     return open_services(chosen, catalogue, {"scripted": scripted})

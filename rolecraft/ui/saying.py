@@ -235,9 +235,9 @@ def _streamed(face: Face, partials: Iterable[Partial], language: Language) -> It
 
 def _paced(partials: Iterable[Partial]) -> Iterator[Partial]:
     """At most fifteen a second: more than that no eye can tell, but every page pays for."""
-    due = 0.0
+    due, place = 0.0, 0
     for partial in partials:
         now = time.monotonic()
-        if now >= due:
-            due = now + PACE_S
+        if now >= due or partial.place != place:
+            due, place = now + PACE_S, partial.place
             yield partial

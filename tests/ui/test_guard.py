@@ -115,6 +115,18 @@ def test_the_rate_is_per_address_and_only_for_joining() -> None:
         assert "歇一会儿" in client.post("/gradio_api/queue/join").json()["detail"]
 
 
+def test_a_full_queue_is_said_in_the_visitors_words() -> None:
+    async def full(_: Request) -> Response:
+        return JSONResponse({"detail": "Queue is full. Max size is 2"}, status_code=503)
+
+    routes = [Route("/{rest:path}", full, methods=["POST"])]
+    with TestClient(Starlette(routes=routes, middleware=[Middleware(Guard)])) as client:
+        answer = client.post("/gradio_api/queue/join")
+        assert answer.status_code == 429 and "过一会儿再试" in answer.json()["detail"]
+        assert "busy here" in answer.json()["detail"]
+        assert client.post("/gradio_api/cancel").status_code == 503
+
+
 def test_a_forged_address_does_not_get_round_the_rate() -> None:
     with client_of(joins_per_minute=2, trusted_proxy_hops=1) as client:
         codes = [
