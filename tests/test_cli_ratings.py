@@ -65,8 +65,9 @@ def test_a_study_by_commands(run: Any, tmp_path: Path) -> None:
         code, out, _ = run("results", "replay", path)
         assert (code, out.strip().splitlines()[-1]) == (0, "Same board, bit for bit.")
     code, out, _ = run("ratings", "to-training", str(tmp_path / "t"), "--json")
-    assert json.loads(out)["sft"] == 0
-    assert (tmp_path / "t" / "preferences.jsonl").exists()
+    body = json.loads(out)
+    assert (body["sft"], body["records"]) == (0, {"in": 0, "used": 0, "refused": 0})
+    assert json.loads((tmp_path / "t" / "manifest.json").read_text())["engine"] == "rolecraft-mini"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -18,6 +19,7 @@ from rolecraft.errors import ResultsError
 from rolecraft.settings import Settings
 
 if TYPE_CHECKING:
+    from rolecraft.conversation import Budget
     from rolecraft.ratings.desk import Desk
     from rolecraft.store.database import Database
 
@@ -48,14 +50,31 @@ def register(commands: Any, results: Any) -> None:
     study.add_argument("--seed", type=int, default=0)
     study.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", dest="plan")
     train = _add(kinds, "to-training", _to_training, "training data from ratings and votes")
-    train.add_argument("out", type=Path, metavar="FOLDER")
-    train.add_argument("--threshold", type=float, default=4.0, help="mean that counts as liked")
+    _training_arguments(train)
     human = _add(results, "human", _human, "the board of human ratings, in Table 4's form")
     human.add_argument("--save", action="store_true", help="keep it as a snapshot")
     human.add_argument("--out", type=Path, metavar="DIR", help="save its plots there as pages")
     _spec_arguments(human)
     replay = _add(results, "replay", _replay, "rebuild a board from an export, bit for bit")
     replay.add_argument("export", type=Path, metavar="EXPORT")
+
+
+def _training_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("out", type=Path, metavar="FOLDER")
+    parser.add_argument("--threshold", type=float, default=4.0, help="mean that counts as liked")
+    parser.add_argument("--gap", type=float, default=1.0, help="mean difference that prefers")
+    parser.add_argument("--margin", type=int, default=1, help="votes to be ahead by")
+    parser.add_argument("--raters", type=int, default=1, help="raters of an example, at least")
+    parser.add_argument(
+        "--modes", nargs="+", choices=("blind", "open", "bank", "chat"),
+        help="where ratings come from (default: all but open, where the names are in sight)",
+    )  # fmt: skip
+    parser.add_argument("--engine", default="", help="who is to learn (default: the profile's)")
+    parser.add_argument(
+        "--test-questions", action="store_true",
+        help="take answers to questions that are kept for tests; what is measured by them then "
+        "tells nothing",
+    )  # fmt: skip
 
 
 def _add(commands: Any, name: str, command: Command, text: str) -> argparse.ArgumentParser:
@@ -209,19 +228,49 @@ def _study(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _to_training(args: argparse.Namespace, settings: Settings) -> int:
-    from rolecraft.ratings import training
+    from rolecraft.characters import read_shelf
+    from rolecraft.ratings import harvested, training
+    from rolecraft.ratings.material import Learner
     from rolecraft.store import rating_rows
+    from rolecraft.store.rating_counts import counts, erased_records
 
+    engine, budget = _learner(settings, args.engine)
+    learner = Learner(read_shelf(settings.characters), budget, engine, args.test_questions)
+    rules = training.Rules(
+        args.threshold, args.gap, args.margin, args.raters, tuple(args.modes or training.MODES)
+    )
     with opened(settings) as (database, desk):
         table = rating_rows.read(database)
-        prompts = desk.shown.prompts(sorted(set(table["generation"])))
-    found = training.harvest(table, prompts, threshold=args.threshold)
-    files = training.save(found, args.out)
-    liked, pairs = len(found.liked), len(found.preferred)
-    body = {"sft": liked, "preferences": pairs, "left_out": dict(found.left_out)}
+        found = training.harvest(
+            table, desk.shown.prompts(sorted(set(table["generation"]))), learner, rules,
+            withheld=desk.shown.unagreed("train"), erased=erased_records(database),
+        )  # fmt: skip
+        chain = counts(database)["chain"]
+    files = harvested.save(found, args.out, chain)
+    liked, pairs, told = len(found.liked), len(found.preferred), found.accounts
+    body: dict[str, Any] = {"sft": liked, "preferences": pairs, "merged": found.merged}
+    body |= {"records": dict(told.total), "kinds": told.kinds, "left_out": dict(told.reasons)}
     body["files"] = [str(file) for file in files.values()]
-    _tell(args, body, f"{liked} liked replies and {pairs} pairs are in {args.out}.")
+    lines = [f"{liked} liked replies and {pairs} pairs are in {args.out}."]
+    lines.append("Of {in} records {used} were used and {refused} refused:".format(**told.total))
+    lines += [f"{count:7d}  {reason}" for reason, count in told.reasons.items()]
+    _tell(args, body, "\n".join(lines))
     return 0
+
+
+def _learner(settings: Settings, name: str) -> tuple[str, "Budget"]:
+    """The engine for whose prompts examples are written, and its budget in its own tokens."""
+    from rolecraft.engines.catalog import Catalog
+
+    catalog = Catalog(settings)
+    entry = catalog.entry(name or catalog.default)
+    if entry.card.kind != "local" or not entry.card.available:
+        return entry.card.name, entry.budget
+    from rolecraft.engines.chatglm3 import load_tokenizer
+
+    tokenizer = load_tokenizer(catalog.folders(entry.card.name)[0])
+    count = lambda text: len(tokenizer.encode(text))  # noqa: E731
+    return entry.card.name, replace(entry.budget, count=count)
 
 
 def _human(args: argparse.Namespace, settings: Settings) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from rolecraft.store import chain
 from rolecraft.store.database import Database
 from rolecraft.store.generations import FAILED
-from rolecraft.store.rated_schema import EventRow, FlagRow, PresentationRow
+from rolecraft.store.rated_schema import EventRow, FlagRow, PresentationRow, ScoreRow
 from rolecraft.store.shown_schema import (
     ConsentRow,
     GenerationRow,
@@ -44,6 +44,23 @@ def counts(database: Database) -> dict[str, Any]:
             "replies": _replies(session),
             "studies": {name: count for name, count in session.execute(studies)},
             "chain": {"length": number, "head": head},
+        }
+
+
+def erased_records(database: Database) -> dict[str, int]:
+    """How many votes and values of replies are left of raters who were erased; nothing else is."""
+    gone = select(EventRow.id).join(RaterRow).where(RaterRow.status == "erased")
+    votes = select(func.count()).where(EventRow.id.in_(gone), EventRow.preference.is_not(None))
+    valued = (
+        select(ScoreRow.event_id, ScoreRow.generation_id)
+        .where(ScoreRow.event_id.in_(gone))
+        .distinct()
+        .subquery()
+    )
+    with database.read() as session:
+        return {
+            "vote": session.scalar(votes) or 0,
+            "rating": session.scalar(select(func.count()).select_from(valued)) or 0,
         }
 
 

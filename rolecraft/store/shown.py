@@ -14,6 +14,7 @@ from rolecraft.conversation import Finish
 from rolecraft.store.database import Database
 from rolecraft.store.generations import FAILED, known
 from rolecraft.store.rated_schema import PresentationRow
+from rolecraft.store.raters import Scope
 from rolecraft.store.shown_schema import (
     MODEL_IDENTITY,
     CharacterRevRow,
@@ -112,6 +113,19 @@ class Shown:
         )
         with self._database.read() as session:
             return session.scalar(query) is not None
+
+    def unagreed(self, scope: Scope) -> frozenset[str]:
+        """The replies to words of someone who does not agree to this scope now."""
+        agreed = select(ConsentRow.rater_id).where(
+            ConsentRow.scope == scope, ConsentRow.withdrawn_ms.is_(None)
+        )
+        query = (
+            select(GenerationRow.id)
+            .join(TurnRow, TurnRow.id == GenerationRow.turn_id)
+            .where(TurnRow.rater_id.is_not(None), TurnRow.rater_id.not_in(agreed))
+        )
+        with self._database.read() as session:
+            return frozenset(session.scalars(query))
 
     def withheld(self, now_ms: int, running: Collection[str]) -> frozenset[str]:
         """The replies that someone may still have to rate without knowing whose they are.

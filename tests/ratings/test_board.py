@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rolecraft.errors import ResultsError
-from rolecraft.ratings import board, exports, report, training
+from rolecraft.ratings import board, exports, report
 from rolecraft.ratings.desk import Desk
 from rolecraft.ratings.selection import COLUMNS, Spec
 from rolecraft.store import boards, rating_rows
@@ -161,25 +161,6 @@ def test_texts_leave_only_with_consent(rated: Desk) -> None:
     table = rating_rows.read(rated.ratings._database)
     assert "rate" in set(table["consents"])
     assert len(set(exports.only_published(table)["rater"])) == 2
-
-
-def test_training_data_comes_of_consent_and_of_what_was_liked(rated: Desk, tmp_path: Path) -> None:
-    database = rated.ratings._database
-    rated.raters.withdraw(rated.enter("rater-2", "tab").rater, ("train",))
-    table = rating_rows.read(database)
-    prompts = rated.shown.prompts(sorted(set(table["generation"])))
-    found = training.harvest(table, prompts, threshold=3.5)
-    assert found.liked
-    assert found.preferred
-    for row in found.preferred:
-        assert row["chosen"][0]["content"].startswith("（快乐）a说")
-        assert row["rejected"][0]["content"].startswith("（快乐）b说")
-        assert row["prompt"][-1]["role"] == "user"
-    assert found.left_out["no consent to training"] > 0
-    assert found.left_out["training round or degraded copy"] > 0
-    files = training.save(found, tmp_path / "t")
-    assert len(files["sft.jsonl"].read_text("utf-8").splitlines()) == len(found.liked)
-    assert json.loads(files["counts.json"].read_text())["sft"] == len(found.liked)
 
 
 def test_the_counts(rated: Desk) -> None:
