@@ -14,13 +14,15 @@ from typing import Any
 from rolecraft.characters.model import Character, Dialogue
 from rolecraft.conversation import Budget, Message
 from rolecraft.errors import TrainingError
+from rolecraft.ratings.harvested import LIKED
 from train.cast import Cast
 from train.documents import ChatFormat, Document
 from train.imagine import MATERIAL, MINI_BUDGET, Answered, stream, talk
 from train.sources import Pile
+from train.tuning import rated
 from train.tuning.config import Config
 
-OWN = ("general", "specific", "script")  # read from the folder of characters
+OWN = ("general", "specific", "script", rated.SOURCE)  # gone through epoch by epoch
 COMPOSED = ("cast", "imagined")
 LARGE_BUDGET = Budget(tokens=6000, passage_chars=400, full_persona=True)
 
@@ -31,7 +33,7 @@ class Item:
 
     character: Character
     kind: str
-    told: Any  # a Question, a Dialogue, or an instruction with one Answer
+    told: Any  # a Question, a Dialogue, a liked reply, or an instruction with one Answer
 
     @property
     def key(self) -> str:
@@ -72,6 +74,11 @@ class Mix:
         Where it is longer than a row, passages go first, the least fitting one before the others,
         then the oldest turns: what is answered, and the answer, stay.
         """
+        if item.kind == rated.SOURCE:
+            made = rated.document(
+                item.told, item.character, self.budget, self.chat, self.config.row_tokens
+            )
+            return _limited(made, self.config.target_tokens)
         exchanges = self._exchanges(item)
         while True:
             messages = talk(item.character, exchanges, budget=self.budget)
@@ -130,9 +137,13 @@ class Mix:
         kept: list[Item] = []
         held = self.config.held_instructions
         instructions = {k: v for k, v in self.cast.instructions.items() if k not in held}
+        liked = self._liked()
         for kind in OWN:
             for character in self.cast.characters:
-                items = list(_items(character, kind, instructions))
+                if kind == rated.SOURCE:
+                    items = [Item(character, kind, one) for one in liked.get(character.id, [])]
+                else:
+                    items = list(_items(character, kind, instructions))
                 kept += [item for item in items if self._validates(item)]
                 left = [item for item in items if not self._validates(item)]
                 if left and kind in self.config.sources:
@@ -140,13 +151,24 @@ class Mix:
                     self.piles.setdefault(kind, []).append(pile)
         empty = [kind for kind in OWN if kind in self.config.sources and kind not in self.piles]
         if empty:
+            folder = self.config.ratings if empty[0] == rated.SOURCE else self.config.characters
             raise TrainingError(
-                f"{self.config.characters} holds no {empty[0]} examples to train on. Take another "
-                "folder of characters, or leave the source out."
+                f"{folder} holds no {empty[0]} examples to train on. Take another folder, or leave "
+                "the source out."
             )
         kinds = [kind for kind in OWN if kind in self.config.sources] or ["specific"]
         kept = sorted((one for one in kept if one.kind in kinds), key=lambda one: _hash(one.key))
         self.validation = kept[: self.config.validation_items]
+
+    def _liked(self) -> dict[str, list[rated.Liked]]:
+        if rated.SOURCE not in self.config.sources:
+            return {}
+        if not self.config.ratings:
+            raise TrainingError(
+                "The source rated needs ratings, the folder that `python -m rolecraft ratings "
+                "to-training FOLDER` wrote."
+            )
+        return rated.liked(Path(self.config.ratings), self.cast.characters)
 
     def _validates(self, item: Item) -> bool:
         return _hash(f"{self.seed}/{item.key}") / 2**256 < self.config.validation_share
@@ -214,6 +236,8 @@ def data_sha256(config: Config) -> str:
     if set(config.sources) & set(COMPOSED):
         folders[MATERIAL] = ("yaml",)
     digest = hashlib.sha256()
+    if rated.SOURCE in config.sources:
+        digest.update((Path(config.ratings) / LIKED).read_bytes())
     for folder, endings in folders.items():
         paths = (path for path in folder.rglob("*") if path.suffix[1:] in endings)
         for path in sorted(paths):
