@@ -87,7 +87,7 @@ def recipe() -> str:
     configs = {path: tomllib.loads(text) for path, text in texts.items()}
     stages = {path: path.stem.split("_")[0] for path in configs}
     order = ("tokenizer", "pretrain", "adapter", "encoder")
-    chosen = [path for path in configs if stages[path] in order]
+    chosen = [path for path in configs if stages[path] in order and _ships(configs[path])]
 
     def place(path: Path) -> tuple[int, int, str]:
         return order.index(stages[path]), _depth(configs[path], list(configs.values())), path.name
@@ -98,6 +98,18 @@ def recipe() -> str:
         about = texts[path].splitlines()[0].removeprefix("#").strip()
         rows.append((f"`python -m train {stages[path]} --config {name}`", about))
     return table(("command", "what it does"), rows)
+
+
+def _ships(config: Mapping[str, Any]) -> bool:
+    """Whether what it makes, or what is made from that, is part of the repository."""
+    return not str(config["output_dir"]).startswith("runs/smoke") and "characters" not in config
+
+
+def release() -> str:
+    """The way from a raw release to a talk, as `benchmarks.recipe` runs it."""
+    from benchmarks.recipe import block
+
+    return block()
 
 
 def _depth(config: Mapping[str, Any], every: Sequence[Mapping[str, Any]]) -> int:
@@ -187,6 +199,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "engines": engines,
     "cast": cast,
     "recipe": recipe,
+    "release": release,
     "mini": mini,
     "retrieval": retrieval,
 }

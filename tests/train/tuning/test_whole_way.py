@@ -1,49 +1,73 @@
-"""From a raw release to an adapter that the chat serves, by the documented commands."""
+"""From a raw release to an adapter with which the chat page answers, by the README's commands."""
 
+import json
 import random
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
 
 from benchmarks import importers as published
-from rolecraft.conversation import Message, Sampling
-from rolecraft.engines.catalog import Catalog
+from benchmarks.recipe import ENGINE, SERVE, STEPS, house
+from rolecraft.services import open_services
 from rolecraft.settings import Settings
-from tests.train.tuning.conftest import ROOT
+from rolecraft.ui.scene import Shown
+from rolecraft.ui.visitor import new_place
+from tests.tiny import make_encoder
+from tests.ui.test_app import call, free_port, launched
 from train.__main__ import main
 
-SLICE = {"CHARACTERS": 2, "LINES": 24, "QUESTIONS": 10, "INSTRUCTIONS": 6, "REPLIES": 2}
+SLICE = {"CHARACTERS": 2, "LINES": 24, "QUESTIONS": 12, "INSTRUCTIONS": 6, "REPLIES": 2}
+LESS = (
+    "--set max_steps=2 row_tokens=320 rows_per_step=1 rows_per_microbatch=1 lora_r=2 "
+    "validation_share=0.2 validation_items=4 validation_every=2 probe_characters=1"
+)
 
 
-def test_raw_files_become_an_engine(
-    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def place(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a release of nonsense and a mini of random weights."""
     for name, size in SLICE.items():
         monkeypatch.setattr(published, name, size)
     published.invent(tmp_path / "release", random.Random(1))
-    imported = tmp_path / "characters"
-    assert (
-        main(["importers", "--source", "roleinstruct", str(tmp_path / "release"), str(imported)])
-        == 0
-    )
-    assert main(["lint", str(imported)]) in (0, 1)  # nonsense may well be faulty
+    shutil.copytree(base, make_encoder(tmp_path / "models") / "mini", dirs_exist_ok=True)
+    folder = house(tmp_path / "house", tmp_path / "models")
+    monkeypatch.chdir(folder)
+    return folder
 
-    shutil.copytree(base, tmp_path / "models" / "mini")
-    output = tmp_path / "models" / "mini" / "adapters" / "release"
-    smoke = str(ROOT / "train" / "configs" / "adapter_smoke.toml")
-    sets = {
-        "base": tmp_path / "models" / "mini", "characters": imported, "output_dir": output,
-        "work_dir": tmp_path / "work",
-    }  # fmt: skip
-    changed = [f'{key}="{value}"' for key, value in sets.items()]
-    command = ["adapter", "--config", smoke, "--set", *changed, "validation_share=0.2"]
-    assert main(command) == 0
-    first = (output / "adapter_model.safetensors").read_bytes()
-    assert main(command) == 0  # given again, it finds its work done
-    assert (output / "adapter_model.safetensors").read_bytes() == first
 
-    catalog = Catalog(Settings(data_dir=tmp_path / "data", models_dir=tmp_path / "models"))
-    engine = catalog.open("mini-release")
-    said = "".join(engine.stream([Message("user", "你好")], Sampling(seed=1, max_new_tokens=4)))
-    assert isinstance(said, str)
+def test_raw_files_become_a_voice_on_the_page(place: Path, tmp_path: Path) -> None:
+    for command, _ in STEPS:
+        python, module, train, *arguments = shlex.split(
+            command.replace("RELEASE", str(tmp_path / "release"))
+        )
+        assert [python, module, train] == ["python", "-m", "train"]
+        more = LESS.split() if arguments[0] == "adapter" else []
+        status = main([*arguments, *more])
+        assert status == 0 or arguments[0] == "lint"  # nonsense may well be faulty
+    weights = place / "models" / "mini" / "adapters" / "roleinstruct" / "adapter_model.safetensors"
+    first = weights.read_bytes()
+    for command, _ in STEPS:  # given again, each finds its work done
+        arguments = shlex.split(command.replace("RELEASE", str(tmp_path / "release")))[3:]
+        main([*arguments, *(LESS.split() if arguments[0] == "adapter" else [])])
+    assert weights.read_bytes() == first
+
+    variable, shelf = SERVE.split()[0].split("=")
+    assert variable == "ROLECRAFT_CHARACTERS"
+    settings = Settings(
+        data_dir=tmp_path / "data", models_dir=place / "models", characters=place / shelf,
+        port=free_port(),
+    )  # fmt: skip
+    services = open_services(settings)
+    try:
+        with launched(services) as (client, demo):
+            at = new_place().at(character=services.shelf.characters[0].id).to_browser()
+            chosen = {"engine": ENGINE, "preset": "custom", "max_new_tokens": 16}
+            sent = {"do": "send", "text": "你好", "settings": chosen}
+            last = call((client, demo, services), "make", at, sent)[-1]
+        assert last["success"], last
+        shown = dict(zip(Shown._fields, last["output"]["data"], strict=True))
+        assert ENGINE in json.dumps(shown, ensure_ascii=False)
+    finally:
+        services.close()
