@@ -21,7 +21,7 @@ from rolecraft.engines.written import Written, WrittenEngine
 from rolecraft.errors import CharacterInvalid
 from rolecraft.knowledge.chroma import open_chroma
 from rolecraft.knowledge.encoder import Encoder, load_encoder
-from rolecraft.knowledge.index import Index
+from rolecraft.knowledge.index import Index, Refreshing
 from rolecraft.knowledge.vectors import VectorStore
 from rolecraft.ratings.desk import Desk
 from rolecraft.settings import Settings
@@ -116,6 +116,7 @@ class Services:
     shelf: Shelf
     catalog: Catalog
     index: Index
+    refreshing: Refreshing
     conversations: Conversations
     doorkeeper: Doorkeeper
     folder: DataFolder
@@ -134,6 +135,7 @@ class Services:
     def close(self) -> None:
         """Stop what is being answered, close the database and give the data folder back."""
         self.running.stop_all(seconds=2.0)
+        self.refreshing.stop()
         self.database.close()
         self.folder.release()
 
@@ -203,12 +205,14 @@ def open_services(
         database = Database.open(folder, settings.database_url)
         undo.callback(database.close)
         shelf, encoder, index = open_knowledge(settings, folder.path)
-        index.refresh(shelf.characters)
+        refreshing = Refreshing(index, shelf.characters)
+        undo.callback(refreshing.stop)
         services = Services(
             settings=settings,
             shelf=shelf,
             catalog=open_catalog(settings, shelf, encoder, catalogue, makers),
             index=index,
+            refreshing=refreshing,
             conversations=Conversations(database),
             doorkeeper=Doorkeeper(Rates(settings.rate_per_minute, settings.rate_per_hour)),
             folder=folder,

@@ -22,7 +22,6 @@ def asker(settings: Settings, seed: int) -> Iterator[tuple[Shelf, Callable[[str]
     # A folder of its own: the page may hold the data folder at the same time.
     with tempfile.TemporaryDirectory(prefix="rolecraft-") as folder:
         shelf, encoder, index = open_knowledge(settings, Path(folder))
-        index.refresh(shelf.characters)
         catalog = open_catalog(settings, shelf, encoder)
 
         def ready(name: str) -> Ask:

@@ -8,13 +8,14 @@ would cut short. Chroma keeps the vectors, so that nothing is encoded twice.
 import logging
 import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rolecraft.characters.model import Character
 from rolecraft.conversation import Passage
+from rolecraft.errors import CheckpointError, StoreUnavailable
 from rolecraft.knowledge.bm25 import Bigrams
 from rolecraft.knowledge.encoder import Encoder, Vectors
 from rolecraft.knowledge.passages import Source, searched_of
@@ -50,23 +51,37 @@ class Index:
         self._lock = threading.Lock()
         self._ready: dict[str, _Character] = {}
 
-    def refresh(self, characters: Iterable[Character]) -> Refresh:
+    def refresh(
+        self, characters: Iterable[Character], stopped: threading.Event | None = None
+    ) -> Refresh:
         """Bring the store up to date with the whole cast; everyone else's passages are dropped.
 
         A character that is asked meanwhile, or was never refreshed, is brought up to date then.
+        `stopped` ends it between two characters; what is encoded stays.
         """
+        stopped = stopped or threading.Event()
         cast = {one.id: searched_of(one) for one in characters}
-        results = [self._store.refresh(one, sources) for one, sources in cast.items()]
+        results = self._refreshed(cast, stopped)
         rebuilt = any(result.rebuilt for result in results)
         if rebuilt:  # those that were looked at before the break are not in the new collection
-            results += [self._store.refresh(one, sources) for one, sources in cast.items()]
+            results += self._refreshed(cast, stopped)
         encoded = sum(result.encoded for result in results)
         removed = sum(result.removed for result in results)
-        removed += self._store.keep_only(list(cast))
+        if not stopped.is_set():
+            removed += self._store.keep_only(list(cast))
         total = sum(map(len, cast.values()))
         if encoded or removed:
             log.info("Passages: %d in all, %d encoded, %d removed.", total, encoded, removed)
         return Refresh(max(total - encoded, 0), encoded, removed, rebuilt)
+
+    def _refreshed(
+        self, cast: Mapping[str, tuple[Source, ...]], stopped: threading.Event
+    ) -> list[Refresh]:
+        return [
+            self._store.refresh(character, sources)
+            for character, sources in cast.items()
+            if not stopped.is_set()
+        ]
 
     def retrieve(
         self,
@@ -112,6 +127,33 @@ class Index:
             with self._lock:
                 self._ready[character.id] = ready
         return ready
+
+
+class Refreshing:
+    """Brings an index up to date beside the visitors, who wait for their own character at most."""
+
+    def __init__(self, index: Index, characters: Iterable[Character]) -> None:
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(index, tuple(characters)), name="passages", daemon=True
+        )
+        self._thread.start()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Until it has ended; whether it has."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def stop(self) -> None:
+        """End it after the character that it is at."""
+        self._stopped.set()
+        self.wait()
+
+    def _run(self, index: Index, characters: tuple[Character, ...]) -> None:
+        try:
+            index.refresh(characters, self._stopped)
+        except (CheckpointError, StoreUnavailable) as error:
+            log.error("%s", error)  # whoever asks is told too
 
 
 def standalone(question: str, history: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from rolecraft.characters import Character, Shelf
 from rolecraft.errors import ConfigurationError, StoreUnavailable
 from rolecraft.knowledge.chroma import open_chroma
 from rolecraft.knowledge.encoder import FlagEncoder, Vectors
-from rolecraft.knowledge.index import Index, standalone
+from rolecraft.knowledge.index import Index, Refreshing, standalone
 from rolecraft.knowledge.passages import searched_of
 from rolecraft.knowledge.vectors import VectorStore
 
@@ -104,6 +105,35 @@ def test_a_way_of_asking_finds_what_it_asks_after(
         assert found[0].text == "年龄：46岁"
         assert found[0].similarity > 0.99
         assert {one.field for one in found} == {one.field for one in plain}
+
+
+def test_the_cast_is_brought_up_to_date_beside_the_visitors(
+    folder: Path, encoder: FlagEncoder, shelf: Shelf, lu: Character
+) -> None:
+    with Opened(folder, encoder) as opened:
+        refreshing = Refreshing(opened.index, shelf.characters)
+        assert opened.index.retrieve(lu, "年龄：46岁")[0].field == "profile.age"
+        assert refreshing.wait(60)
+        assert len(opened.encoder.passages) == total(shelf)
+    with Opened(folder, encoder) as again:
+        assert again.index.refresh(shelf.characters).kept == total(shelf)
+
+
+def test_a_refresh_ends_between_two_characters(
+    folder: Path, encoder: FlagEncoder, shelf: Shelf
+) -> None:
+    first, stopped = shelf.characters[0], threading.Event()
+    with Opened(folder, encoder) as opened:
+        encode = opened.encoder.encode_passages
+
+        def once(texts: Sequence[str]) -> Vectors:
+            stopped.set()
+            return encode(texts)
+
+        opened.encoder.encode_passages = once  # type: ignore[method-assign]
+        assert opened.index.refresh(shelf.characters, stopped).encoded == len(searched_of(first))
+    with Opened(folder, encoder) as again:
+        assert again.index.refresh(shelf.characters).kept == len(searched_of(first))
 
 
 def test_characters_that_left_are_removed(
