@@ -2,6 +2,11 @@
 
 Knows no model: it sees a batch of logits and, of each row, what was written so far. Every row has
 its own random numbers, so a seed is a reply whatever the other rows are.
+
+A draw is a race: each candidate runs for a time that hangs on the seed, the step and its own id,
+the likelier the shorter, and the first wins. That is a draw by share (Gumbel-max), but the last
+bits of the shares, which the size of a batch changes, decide it only where two come in together;
+a point on a line of shares would fall to another candidate whenever anything before it moved.
 """
 
 import math
@@ -20,6 +25,8 @@ _TRIES = 16
 # The candidates looked at first. Sorting the whole vocabulary costs twenty times as much, and is
 # done only for a row whose top-p reaches beyond them.
 _NEAREST = 64
+_BITS = 2**64 - 1
+_TINY = 5e-324  # for a share that is too small to be a number
 
 
 @dataclass(frozen=True)
@@ -185,16 +192,38 @@ def _near(
                 kept += 1
             if kept == len(places) and reached < sampling.top_p * left and not whole:
                 return None
-            point = draft.sampler.random.random() * reached
-            for place in places[:kept]:
-                point -= shares[place]
-                if point < 0.0:
-                    break
+            key = draft.sampler.random.getrandbits(64)
+            times = [_time(key, ids[p]) / (shares[p] or _TINY) for p in places[:kept]]
+            place = places[times.index(min(times))]
         if not draft.repeats(ids[place]):
             return place
         places.remove(place)
         left -= shares.get(place, 0.0)
     return -1 if draft.spoken else 0
+
+
+def _time(key: int, token: int) -> float:
+    """An exponential random number that hangs on these two alone (splitmix64)."""
+    bits = (key + token * 0x9E3779B97F4A7C15) & _BITS
+    bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9 & _BITS
+    bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EB & _BITS
+    return -math.log((((bits ^ (bits >> 31)) >> 11) + 0.5) / 2.0**53)
+
+
+def _times(key: int, tokens: "torch.Tensor") -> "torch.Tensor":
+    """The same for many tokens, in the signed integers that torch has."""
+
+    def shifted(bits: "torch.Tensor", by: int) -> "torch.Tensor":
+        return (bits >> by) & ((1 << (64 - by)) - 1)
+
+    bits = tokens * _signed(0x9E3779B97F4A7C15) + _signed(key)
+    bits = (bits ^ shifted(bits, 30)) * _signed(0xBF58476D1CE4E5B9)
+    bits = (bits ^ shifted(bits, 27)) * _signed(0x94D049BB133111EB)
+    return -((shifted(bits ^ shifted(bits, 31), 11).double() + 0.5) / 2.0**53).log()
+
+
+def _signed(bits: int) -> int:
+    return bits - (1 << 64) if bits >> 63 else bits
 
 
 def _far(draft: Draft, scores: "torch.Tensor") -> int:
@@ -208,10 +237,10 @@ def _far(draft: Draft, scores: "torch.Tensor") -> int:
         if sampling.top_p < 1.0:
             shares, ids = shares.sort(descending=True, stable=True)
             shares[shares.cumsum(0) - shares >= sampling.top_p] = 0.0
-        reached = shares.double().cumsum(0)
-        point = draft.sampler.random.random() * float(reached[-1])
-        place = int(torch.searchsorted(reached, point, right=True).clamp(max=len(reached) - 1))
-        token = place if ids is None else int(ids[place])
+        key = draft.sampler.random.getrandbits(64)
+        kept = shares.nonzero().flatten()
+        tokens = kept if ids is None else ids[kept]
+        token = int(tokens[(_times(key, tokens) / shares[kept]).argmin()])
         if not draft.repeats(token):
             return token
         scores[token] = -torch.inf

@@ -7,7 +7,7 @@ import torch
 from transformers import RepetitionPenaltyLogitsProcessor, TopPLogitsWarper
 
 from rolecraft.conversation import Sampling
-from rolecraft.engines.sampler import Draft, Sampler, Vocabulary, draw
+from rolecraft.engines.sampler import Draft, Sampler, Vocabulary, _time, _times, draw
 
 WORDS = [b"", b"", b"", b" ", b"\n", *(letter.encode() for letter in "你好世界啊哈")]
 STOPS = (2, 12)
@@ -124,6 +124,30 @@ def test_rows_are_drawn_together_as_alone() -> None:
     wanted = torch.log_softmax(logits, dim=-1)
     for row, one in enumerate(together):
         assert abs(one.logprob - float(wanted[row, one.token])) < 1e-5
+
+
+@pytest.mark.parametrize("size", [40, 2000])
+def test_the_last_bits_of_logits_do_not_decide_a_draw(size: int) -> None:
+    """A batch of another size computes a little differently; a seed must stay a reply."""
+    many = Vocabulary.of([b"x"] * size, [2], size)
+    logits = torch.randn(size, generator=torch.Generator().manual_seed(4))
+    noise = torch.randn(200, size, generator=torch.Generator().manual_seed(5)) * 1e-5
+
+    def drawn(noisy: bool) -> list[int]:
+        sampler = Sampler(Sampling(temperature=1.0, top_p=0.95), 3, many, lambda index: "x")
+        rows = [logits + one if noisy else logits for one in noise]
+        return [sampler.draw(one, "x", [5], spoken=True) for one in rows]
+
+    assert drawn(noisy=True) == drawn(noisy=False)
+
+
+def test_a_run_of_a_candidate_is_the_same_however_it_is_computed() -> None:
+    tokens = torch.tensor([0, 1, 2, 65_023, 151_551])
+    for key in (0, 7, 2**63 + 5, 2**64 - 1):
+        alone = torch.tensor([_time(key, token) for token in tokens.tolist()], dtype=torch.double)
+        assert torch.allclose(_times(key, tokens), alone, rtol=1e-12)
+    many = _times(99, torch.arange(20_000))
+    assert abs(float(many.mean()) - 1) < 0.03 and abs(float(many.var()) - 1) < 0.06
 
 
 @pytest.mark.parametrize("top_p", [0.9, 0.99, 1.0])
