@@ -1,6 +1,5 @@
 """From a raw release to an adapter with which the chat page answers, by the README's commands."""
 
-import json
 import random
 import shlex
 import shutil
@@ -37,20 +36,22 @@ def place(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_raw_files_become_a_voice_on_the_page(place: Path, tmp_path: Path) -> None:
+def carry_out(release: Path) -> None:
+    """The README's commands, the last one with settings for a slice."""
     for command, _ in STEPS:
-        python, module, train, *arguments = shlex.split(
-            command.replace("RELEASE", str(tmp_path / "release"))
-        )
-        assert [python, module, train] == ["python", "-m", "train"]
-        more = LESS.split() if arguments[0] == "adapter" else []
-        status = main([*arguments, *more])
-        assert status == 0 or arguments[0] == "lint"  # nonsense may well be faulty
+        given = shlex.split(command.replace("RELEASE", str(release)))
+        assert given[:3] == ["python", "-m", "train"]
+        stage, *arguments = given[3:]
+        more = LESS.split() if stage == "adapter" else []
+        status = main([stage, *arguments, *more])
+        assert status == 0 or stage == "lint"  # nonsense may well be faulty
+
+
+def test_raw_files_become_a_voice_on_the_page(place: Path, tmp_path: Path) -> None:
+    carry_out(tmp_path / "release")
     weights = place / "models" / "mini" / "adapters" / "roleinstruct" / "adapter_model.safetensors"
     first = weights.read_bytes()
-    for command, _ in STEPS:  # given again, each finds its work done
-        arguments = shlex.split(command.replace("RELEASE", str(tmp_path / "release")))[3:]
-        main([*arguments, *(LESS.split() if arguments[0] == "adapter" else [])])
+    carry_out(tmp_path / "release")  # given again, each command finds its work done
     assert weights.read_bytes() == first
 
     variable, shelf = SERVE.split()[0].split("=")
@@ -62,12 +63,16 @@ def test_raw_files_become_a_voice_on_the_page(place: Path, tmp_path: Path) -> No
     services = open_services(settings)
     try:
         with launched(services) as (client, demo):
-            at = new_place().at(character=services.shelf.characters[0].id).to_browser()
+            visitor = new_place()
+            at = visitor.at(character=services.shelf.characters[0].id).to_browser()
             chosen = {"engine": ENGINE, "preset": "custom", "max_new_tokens": 16}
             sent = {"do": "send", "text": "你好", "settings": chosen}
             last = call((client, demo, services), "make", at, sent)[-1]
         assert last["success"], last
         shown = dict(zip(Shown._fields, last["output"]["data"], strict=True))
-        assert ENGINE in json.dumps(shown, ensure_ascii=False)
+        whose = visitor.visitor, shown["place"]["conversation"]
+        said = services.conversations.path(*whose)[-1]
+        who = services.conversations.reply(*whose, said.id).identity
+        assert (who.engine, who.adapter) == (ENGINE, "roleinstruct")
     finally:
         services.close()
