@@ -13,7 +13,7 @@ from rolecraft.errors import RoleCraftError
 
 STAGES = (
     "importers", "lint", "annotate", "profile", "instruct", "respond", "emotions",
-    "tokenizer", "pretrain", "adapter", "encoder", "ablate", "export",
+    "tokenizer", "pretrain", "adapter", "preference", "encoder", "ablate", "export",
 )  # fmt: skip
 
 

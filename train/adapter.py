@@ -109,7 +109,7 @@ def write_peft(output: Path, lora: Any, state: dict[str, Any]) -> None:
 def _proof(config: Config, output: Path, mix: Any, device: str) -> dict[str, Any]:
     from train.tuning.proof import prove
 
-    return prove(config, output, mix, device)
+    return prove(config, output, mix.budget, device)
 
 
 def _record(
@@ -133,13 +133,13 @@ def _record(
         "scores": scores,
         "proof": proof,
         "minutes": round(progress.seconds / 60, 1),
-        "git_commit": _commit(),
+        "git_commit": commit(),
     }
     text = json.dumps(recipe, ensure_ascii=False, indent=2)
     (output / "rolecraft.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _commit() -> str:
+def commit() -> str:
     asked = subprocess.run(
         ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
     )
