@@ -83,9 +83,9 @@ class FlagEncoder:
         if not texts:
             return np.zeros((0, self._dimension()), dtype=np.float32)
         parts = []
-        with self._lock:
-            for start in range(0, len(texts), _BATCH):
-                part = list(texts[start : start + _BATCH])
+        for start in range(0, len(texts), _BATCH):
+            part = list(texts[start : start + _BATCH])
+            with self._lock:  # a visitor's question waits for one batch of the index at most
                 # One more than there are texts, or FlagEmbedding draws progress bars.
                 parts.append(encode(part, batch_size=len(part) + 1, max_length=self._length))
         vectors: Vectors = np.concatenate(parts).astype(np.float32)
@@ -102,7 +102,11 @@ class FlagEncoder:
     def _load(self, device: str) -> Any:
         from FlagEmbedding import FlagModel
         from safetensors import SafetensorError
+        from transformers.utils import logging as transformers_logging
 
+        told = transformers_logging.get_verbosity()
+        # What is missing is checked below; its report of the pooler, unused here, only alarms.
+        transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
         try:
             model = FlagModel(
                 str(self._folder),
@@ -118,6 +122,8 @@ class FlagEncoder:
                 f"The encoder in {self._folder} cannot be loaded ({error}). "
                 "Fetch or train it again."
             ) from error
+        finally:
+            transformers_logging.set_verbosity(told)
         self._refuse_missing_weights(model.model)
         return model
 
