@@ -1,6 +1,7 @@
-"""Serves the page for the browser tests: `python serve.py FOLDER MODELS PORT [two-arms]`.
+"""Serves the page for the browser tests: `python serve.py FOLDER MODELS PORT [two-arms | voices]`.
 
-With `two-arms` exactly two engines can answer, `rolecraft-mini` and `second`.
+With `two-arms` exactly two engines can answer, `rolecraft-mini` and `second`. With `voices` those
+of `tests.tiny.make_voices` can too, eight at once, and `narrow`, the same base one at a time.
 """
 
 import logging
@@ -10,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from rolecraft.ui.app import serve_services  # noqa: E402
-from tests.tiny import make_services  # noqa: E402
+from tests.tiny import VOICES, make_services, voice_arms  # noqa: E402
 
 REPLIES = (
     "（快乐）你来啦，快进来坐，外面风大得很哩，茶是热的，我刚把灯丝擦了一遍，正想找个人说说话。",
@@ -23,10 +24,17 @@ if __name__ == "__main__":
     folder, models, port, *more = sys.argv[1:]
     hidden = {"hidden": True}
     arms = {"second": {}, "written": hidden, "broken": hidden} if "two-arms" in more else {}
-    replies = {"second": REPLIES[::-1], "rolecraft-mini": REPLIES} if arms else REPLIES
+    bases = {}
+    if "voices" in more:
+        adapters = sorted(path.name for path in Path(models).glob("voices/adapters/*"))
+        bases = {"voices": {**VOICES, "slots": 8}, "narrow": {**VOICES, "slots": 1}}
+        arms = {**voice_arms(adapters), "narrow": {"kind": "local", "base": "narrow"}}
+    replies = (
+        {"second": REPLIES[::-1], "rolecraft-mini": REPLIES} if "two-arms" in more else REPLIES
+    )
     services = make_services(
         Path(folder), Path(models), replies, pause_s=0.03, port=int(port), arms=arms,
-        rate_per_minute=5000, rate_per_hour=50_000,
+        bases=bases, max_queue=3 if bases else 32, rate_per_minute=5000, rate_per_hour=50_000,
     )  # fmt: skip
     try:
         serve_services(services)
