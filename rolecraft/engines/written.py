@@ -4,6 +4,7 @@ The reference arm of comparisons. Knows no shelf and no encoder library: the ans
 encoder are passed in. When nothing written is near, one of the character's evasions is said.
 """
 
+import hashlib
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -60,19 +61,22 @@ class WrittenGeneration(Generation):
 
 
 class WrittenEngine:
-    """Looks the last message up among the character's questions."""
+    """Looks the last message up among the character's questions.
+
+    `encoder` tells what `encode` is: another one finds other answers.
+    """
 
     def __init__(
         self,
         card: EngineCard,
         answers: Callable[[str], Sequence[Written]],
         encode: Callable[[Sequence[str]], "NDArray[np.float32]"],
-        encoder_name: str,
+        encoder: str,
     ) -> None:
         self.card = card
         self._answers = answers
         self._encode = encode
-        self._encoder_name = encoder_name
+        self._encoder_sha256 = hashlib.sha256(encoder.encode()).hexdigest()
         self._known: dict[str, tuple[Sequence[Written], Any]] = {}
         self._lock = threading.Lock()
 
@@ -90,7 +94,8 @@ class WrittenEngine:
         asked = self._encode([messages[-1].content])[0]
         chosen = self._choose(answers, vectors @ asked, opening, random.Random(seed))
         text = chosen.answer if opening else label(chosen.emotion) + chosen.answer
-        return WrittenGeneration(text, Identity(self.card.name, self._encoder_name), seed)
+        identity = Identity(self.card.name, "encoder", self._encoder_sha256)
+        return WrittenGeneration(text, identity, seed)
 
     def _choose(
         self, answers: Sequence[Written], scores: Any, wanted: str, rng: random.Random

@@ -68,7 +68,8 @@ def test_it_is_marked_as_written(engine: WrittenEngine) -> None:
     answer = engine.stream([Message("user", "你几岁")], Sampling(seed=3), character="taozi")
     pieces = list(answer)
     assert len(pieces) > 2 and answer.finish == "stop" and answer.seed == 3
-    assert (answer.identity.engine, answer.identity.base) == ("written", "letters")
+    assert (answer.identity.engine, answer.identity.base) == ("written", "encoder")
+    assert len(answer.identity.base_sha256) == 64
     assert answer.reply_tokens == len("".join(pieces)) and answer.prompt_tokens == 0
 
 
