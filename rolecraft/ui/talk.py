@@ -70,7 +70,7 @@ def stream(face: Face, partial: Partial | None, language: Language, mark: str = 
     name = escape(face.name[language])
     if partial and partial.place:
         tag = ""
-        inner = f'<div class="bubble queued" role="status">{_queued(partial, language)}</div>'
+        inner = f'<div class="queued" role="status">{_queued(partial, language)}</div>'
     elif partial is None or not partial.text:
         label = word(language, "thinking", name=face.name[language])
         tag = emotion_tag(partial.emotion, language) if partial else ""
