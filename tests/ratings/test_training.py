@@ -2,97 +2,25 @@
 
 import json
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rolecraft.characters import Shelf
-from rolecraft.conversation import Budget, Conversation, Identity, Message, Reply, Sampling
+from rolecraft.conversation import Conversation, Message
 from rolecraft.errors import ResultsError
 from rolecraft.prompts import render
-from rolecraft.ratings import bank, harvested, making, training
-from rolecraft.ratings.bank import card_json
-from rolecraft.ratings.desk import Desk, Sheet, Visit
-from rolecraft.ratings.material import Learner
+from rolecraft.ratings import bank, harvested, making
+from rolecraft.ratings.desk import Desk, Sheet
 from rolecraft.ratings.study import Plan
-from rolecraft.ratings.training import Harvest, Rules
+from rolecraft.ratings.training import Harvest
 from rolecraft.store import rating_rows
-from rolecraft.store.forms import Score
-from rolecraft.store.generations import Arm
-from rolecraft.store.rating_counts import counts, erased_records
+from rolecraft.store.rating_counts import counts
 from tests.rating_kit import sent
-
-SMALL = Budget(tokens=900, passage_chars=80, full_persona=False)
-LARGE = Budget(tokens=6000, passage_chars=400, full_persona=True, emotion_rule=True)
-
-
-@dataclass
-class House:
-    """A desk whose visitors compare replies of one character."""
-
-    desk: Desk
-    shelf: Shelf
-    character: str = "lu-yuan"
-    talks: int = 0
-
-    def visitor(self, name: str = "ann") -> Visit:
-        return self.desk.agree(self.desk.enter(name, "tab"))
-
-    def reply(self, text: str, question: str, **changes: Any) -> Reply:
-        person = self.shelf.get(self.character)
-        talk = Conversation(person.id, person.greeting["zh"]).ask(question)
-        emotion, identity = "快乐", Identity("x", "y")
-        return replace(
-            Reply(text, emotion, (), identity, Sampling(), 1, render(person, (), talk, LARGE),
-                  9, 9, 1.0, 1.0, "stop"),
-            **changes,
-        )  # fmt: skip
-
-    def vote(
-        self,
-        visit: Visit,
-        better: str | Reply,
-        worse: str | Reply,
-        question: str = "今天忙吗？",
-        preference: str = "better",
-        values: Sequence[int] = (),
-        mode: Any = "blind",
-    ) -> str:
-        """One comparison, told by which of two replies was preferred; the form."""
-        self.talks += 1
-        card = self.character, card_json(self.shelf.get(self.character))
-        turn = self.desk.generations.turn(
-            f"talk-{self.talks}", 1, card, question, rater=visit.rater
-        )
-        made = [
-            self.reply(one, question) if isinstance(one, str) else one for one in (better, worse)
-        ]
-        pair = [
-            self.desk.generations.record(turn, Arm(f"arm-{n}"), one) for n, one in enumerate(made)
-        ]
-        sheet = self.desk.compare(visit, turn, pair, random.Random(self.talks), mode=mode)
-        sides = ("left", "right") if sheet.form.left == pair[0] else ("right", "left")
-        scores = [
-            Score(side, name, value)  # type: ignore[arg-type]
-            for side, value in zip(sides, values, strict=False)
-            for name in sheet.form.order
-            if name != "preference"
-        ]
-        chosen = {"better": sides[0], "worse": sides[1]}.get(preference, preference)
-        self.desk.submit(visit, sent(sheet.form, preference=chosen or None, scores=tuple(scores)))
-        return sheet.form.id
-
-    def harvest(self, budget: Budget = SMALL, tests: bool = False, **rules: Any) -> Harvest:
-        database = self.desk.ratings._database
-        table = rating_rows.read(database)
-        return training.harvest(
-            table, self.desk.shown.prompts(sorted(set(table["generation"]))),
-            Learner(self.shelf, budget, "mini", tests), Rules(**rules),
-            withheld=self.desk.shown.unagreed("train"), erased=erased_records(database),
-        )  # fmt: skip
+from tests.voters import SMALL, House
 
 
 @pytest.fixture
