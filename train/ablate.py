@@ -38,6 +38,7 @@ CLAIMS = (
     ("hybrid", "no-emotion", "RAW"),
 )
 MEASURES = ("f1", "recall")
+VERDICTS = ("holds", "reversed", "undecided")
 DRAWS = 2000
 _T_95 = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
 
@@ -223,7 +224,17 @@ def page(result: Mapping[str, Any]) -> str:
         if "difference" in one:
             gap = f"{one['difference']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]"
         lines.append(f"| {one['claim']} | {one['set']} | {gap} | {one['verdict']} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", verdict(result["claims"])]) + "\n"
+
+
+def verdict(claims: Sequence[Mapping[str, Any]]) -> str:
+    """In a sentence: where the paper's ordering holds and where not."""
+    told = []
+    for word in VERDICTS:
+        those = [f"{one['claim']} in {one['set']}" for one in claims if one["verdict"] == word]
+        told.append(f"{word}: {len(those)}" + (f" ({'; '.join(those)})" if those else ""))
+    count = sum(one["verdict"] in VERDICTS for one in claims)
+    return f"Of {count} orderings of the paper that were measured, {', '.join(told)}."
 
 
 def _cell(told: Mapping[str, float]) -> str:
