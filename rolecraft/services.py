@@ -204,6 +204,11 @@ def open_services(
         folder = undo.enter_context(DataFolder.claim(settings.data_dir))
         database = Database.open(folder, settings.database_url)
         undo.callback(database.close)
+        if database.shared and not settings.secret:
+            log.warning(
+                "The database can be shared, but ROLECRAFT_SECRET is not set: another process "
+                "would not recognise this one's visitors. Give all of them the same."
+            )
         shelf, encoder, index = open_knowledge(settings, folder.path)
         refreshing = Refreshing(index, shelf.characters)
         undo.callback(refreshing.stop)
@@ -217,7 +222,7 @@ def open_services(
             doorkeeper=Doorkeeper(Rates(settings.rate_per_minute, settings.rate_per_hour)),
             folder=folder,
             database=database,
-            desk=Desk.open(database, folder, __version__),
+            desk=Desk.open(database, folder, __version__, settings.secret),
         )
         undo.pop_all()
         return services

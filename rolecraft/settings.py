@@ -34,6 +34,7 @@ class Settings:
     profile: Profile = "mini"
     database_url: str | None = field(default=None, repr=False)
     chroma_url: str | None = field(default=None, repr=False)
+    secret: str | None = field(default=None, repr=False)
     characters: Path = _REPOSITORY / "characters"
     models_dir: Path = _REPOSITORY / "models"
     openai_api_key: str | None = field(default=None, repr=False)
@@ -45,6 +46,7 @@ class Settings:
     rate_per_hour: int = 300
     trusted_proxy_hops: int = 0
     max_queue: int = 32
+    zero_gpu: bool = False
 
     @classmethod
     def read(cls, environ: Mapping[str, str], dotenv_path: Path | None = None) -> "Settings":
@@ -132,6 +134,19 @@ def _host(text: str) -> str:
     return text
 
 
+def _switch(text: str) -> bool:
+    switches = {"true": True, "1": True, "false": False, "0": False}
+    if text.lower() not in switches:
+        raise ValueError
+    return switches[text.lower()]
+
+
+def _secret(text: str) -> str:
+    if not re.fullmatch(r"[!-~]{16,}", text):
+        raise ValueError
+    return text
+
+
 def _key(text: str) -> str:
     if not re.fullmatch(r"[!-~]+", text):
         raise ValueError
@@ -173,6 +188,14 @@ VARIABLES = (
         _ADDRESS,
         "a Chroma server in place of the vectors in the data folder",
     ),
+    Variable(
+        "ROLECRAFT_SECRET",
+        "secret",
+        _secret,
+        "16 or more printable ASCII characters without spaces",
+        "the same for all processes that share a database: visitors are then known to each",
+        secret=True,
+    ),
     Variable("ROLECRAFT_CHARACTERS", "characters", _folder, "a folder", "the shelf of characters"),
     Variable(
         "ROLECRAFT_MODELS_DIR", "models_dir", _folder, "a folder", "the models that are shipped"
@@ -210,6 +233,13 @@ VARIABLES = (
         "proxies in front of the page whose X-Forwarded-For is believed",
     ),
     _whole_variable("max_queue", 1, 10_000, "visitors who may wait for an answer at once"),
+    Variable(
+        "SPACES_ZERO_GPU",
+        "zero_gpu",
+        _switch,
+        "true or false",
+        "set by Hugging Face where the hardware is ZeroGPU: a GPU is lent for the length of a call",
+    ),
 )
 
 

@@ -105,7 +105,7 @@ def opened(settings: Settings) -> "Iterator[tuple[Database, Desk]]":
     with DataFolder.visit(settings.data_dir) as folder:
         database = Database.open(folder, settings.database_url)
         try:
-            yield database, Desk(database, rating_key(folder), __version__)
+            yield database, Desk(database, rating_key(folder, settings.secret), __version__)
         finally:
             database.close()
 

@@ -48,18 +48,15 @@ class VectorStore:
         """Make the store hold exactly `sources` of this character, encoding what is new or changed.
 
         A broken index is rebuilt in a fresh collection, which then lacks the other characters:
-        `rebuilt` says so.
+        `rebuilt` says so. One that another process has rebuilt is taken over.
         """
         with self._lock:
-            try:
-                result = self._update(character, sources)
-                if self._sound(sources):
-                    return result
-                reason = "it answers with fewer vectors than it counts"
-            except CheckpointError:
-                raise  # the encoder is broken, not the index
-            except Exception as error:  # chromadb raises its own, sqlite's and Rust's errors
-                reason = f"{type(error).__name__}: {first_line(error)}"
+            result, reason = self._tried(character, sources)
+            if not result and self._moved():
+                result, reason = self._tried(character, sources)
+                result = result and replace(result, rebuilt=True)
+            if result:
+                return result
             log.warning(
                 "The index of passages %s is broken (%s). Building it anew from the characters' "
                 "files; nothing is lost.",
@@ -111,6 +108,29 @@ class VectorStore:
     def close(self) -> None:
         """Let go of Chroma's files."""
         self._client.close()
+
+    def _tried(self, character: str, sources: Sequence[Source]) -> tuple[Refresh | None, str]:
+        """The update and its proof; without a result, what is wrong with the collection."""
+        try:
+            result = self._update(character, sources)
+            if self._sound(sources):
+                return result, ""
+            return None, "it answers with fewer vectors than it counts"
+        except CheckpointError:
+            raise  # the encoder is broken, not the index
+        except Exception as error:  # chromadb raises its own, sqlite's and Rust's errors
+            return None, f"{type(error).__name__}: {first_line(error)}"
+
+    def _moved(self) -> bool:
+        """Whether another process of this server has built a newer collection; it is then ours."""
+        try:
+            newest = self._open()
+        except Exception as error:
+            log.info("The collections cannot be listed (%s).", first_line(error))
+            return False
+        moved = bool(newest.id != self._collection.id)
+        self._collection = newest
+        return moved
 
     def _update(self, character: str, sources: Sequence[Source]) -> Refresh:
         found = self._collection.get(where={"character": character}, include=["metadatas"])

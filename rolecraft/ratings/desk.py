@@ -6,12 +6,13 @@ the stores of ratings to the decisions of `study` and the texts of `rubric`.
 
 import logging
 import random
+import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from rolecraft.conversation import Conversation
-from rolecraft.errors import RatingNotSaved, RatingRefused
+from rolecraft.errors import RatingNotSaved, RatingRefused, StoreUnavailable
 from rolecraft.ratings import rubric, study
 from rolecraft.ratings.spool import Kept, Kind, Spool
 from rolecraft.ratings.study import Done, Item, Past, Plan, Progress
@@ -28,6 +29,7 @@ from rolecraft.store.shown import Said, Shown
 from rolecraft.store.studies import Facts, Studies, StudyItem
 
 _log = logging.getLogger(__name__)
+_GIVEN_UP_MS = 10 * 60_000  # no reply is written for as long
 
 
 @dataclass(frozen=True)
@@ -84,17 +86,33 @@ class Desk:
         self.studies = Studies(database, clock)
 
     @classmethod
-    def open(cls, database: Database, folder: DataFolder, app: str = "") -> "Desk":
+    def open(
+        cls, database: Database, folder: DataFolder, app: str = "", secret: str | None = None
+    ) -> "Desk":
         """The desk of a data folder, after proof that a rating can be stored.
 
         Raises `StoreUnavailable` with the remedy when it cannot: then nothing must be served.
+        `secret` is that of the processes that share the database.
         """
-        key = rating_key(folder)
+        key = rating_key(folder, secret)
         prove(database, key)
         desk = cls(database, key, app, spool=Spool(folder.path))
-        desk.generations.close_unfinished()
+        if database.shared:  # what is unfinished may be another process's, at work on it
+            desk.close_given_up()
+            later = threading.Timer(_GIVEN_UP_MS / 1000, desk.close_given_up)
+            later.daemon = True
+            later.start()
+        else:
+            desk.generations.close_unfinished()
         desk.take_kept()
         return desk
+
+    def close_given_up(self) -> None:
+        """Mark the replies that are unfinished for so long that nobody works on them any more."""
+        try:
+            self.generations.close_unfinished(self._clock() - _GIVEN_UP_MS)
+        except StoreUnavailable as error:
+            _log.warning("Replies that a dead process left wait for the next start: %s", error)
 
     def take_kept(self) -> tuple[int, int]:
         """Submit what the database could not take before; how many it took, and how many not.

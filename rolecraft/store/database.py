@@ -60,6 +60,11 @@ class Database:
             raise
         return database
 
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may use it at the same time as this one."""
+        return not self._sqlite
+
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one state of the database. Raises `StoreUnavailable`."""

@@ -169,12 +169,16 @@ class Generations:
             session.add(GenerationRow(**(kept | changed)))
             return str(changed["id"])
 
-    def close_unfinished(self) -> int:
-        """At the start of a process: mark what a dead one left unfinished; how many they were."""
+    def close_unfinished(self, before_ms: int | None = None) -> int:
+        """At the start of a process: mark what a dead one left unfinished; how many they were.
+
+        `before_ms` spares what was begun later, which a living process may be writing.
+        """
+        query = select(GenerationRow).where(GenerationRow.finished_ms.is_(None))
+        if before_ms is not None:
+            query = query.where(GenerationRow.created_ms < before_ms)
         with self._database.write() as session:
-            rows = session.scalars(
-                select(GenerationRow).where(GenerationRow.finished_ms.is_(None))
-            ).all()
+            rows = session.scalars(query.with_for_update(skip_locked=True)).all()
             for row in rows:
                 row.finish, row.finished_ms = "restart", self._clock()
                 session.flush()

@@ -20,6 +20,7 @@ from rolecraft.errors import RatingRefused, StoreUnavailable
 from rolecraft.store.conversations import new_id, now_ms
 from rolecraft.store.database import Database
 from rolecraft.store.folder import DataFolder
+from rolecraft.store.keys import shared_key
 from rolecraft.store.rated_schema import CommentRow, EventRow
 from rolecraft.store.shown_schema import ConsentRow, GenerationRow, RaterRow, SessionRow, TurnRow
 
@@ -39,11 +40,13 @@ class Rater:
     consents: dict[str, str]
 
 
-def rating_key(folder: DataFolder) -> bytes:
-    """The secret of this data folder, made at the first call.
+def rating_key(folder: DataFolder, shared: str | None = None) -> bytes:
+    """The key of this data folder, made at the first call, or that of the `shared` secret.
 
     It is a file and no table: a copy of the database alone recognises nobody.
     """
+    if shared:
+        return shared_key(shared, KEY_NAME)
     path = folder.path / KEY_NAME
     try:
         if not path.exists():

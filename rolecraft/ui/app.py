@@ -14,6 +14,7 @@ from typing import Any
 from rolecraft.errors import StoreUnavailable
 from rolecraft.services import Services, open_services
 from rolecraft.settings import Settings, prepare_gradio
+from rolecraft.store.keys import shared_key
 
 prepare_gradio()  # gradio reads the environment while it is imported
 
@@ -51,7 +52,7 @@ _FONT = ["PingFang SC", "Noto Sans SC", "Noto Sans CJK SC", "Microsoft YaHei", "
 
 def build_app(services: Services) -> gr.Blocks:
     """The page with its queue, ready to be launched with `launch_options`."""
-    secret = browser_secret(services.folder.path)
+    secret = browser_secret(services.folder.path, services.settings.secret)
     with gr.Blocks(
         title=f"{ZH['title']} · {EN['title']}", analytics_enabled=False, fill_width=True
     ) as demo:
@@ -112,8 +113,12 @@ def launch_options(services: Services) -> dict[str, Any]:
     }
 
 
-def browser_secret(folder: Path) -> str:
-    """What the browser's kept place is hidden with; the same as long as the data folder lives."""
+def browser_secret(folder: Path, shared: str | None = None) -> str:
+    """What the browser's kept place is hidden with: the same as long as the data folder lives, or
+    wherever the `shared` secret is.
+    """
+    if shared:
+        return shared_key(shared, _SECRET_FILE).hex()[:32]
     path = folder / _SECRET_FILE
     try:
         if not path.exists():

@@ -3,11 +3,7 @@
 import dataclasses
 import logging
 import shutil
-import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,6 +16,7 @@ from rolecraft.knowledge.encoder import FlagEncoder, Vectors
 from rolecraft.knowledge.index import Index, Refreshing, standalone
 from rolecraft.knowledge.passages import searched_of
 from rolecraft.knowledge.vectors import VectorStore
+from tests.chroma_server import chroma_server
 
 
 class Counting:
@@ -273,22 +270,8 @@ def test_standalone(question: str, expected: str | None) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    chroma = Path(sys.executable).with_name("chroma")
-    command = [str(chroma), "run", "--path", str(tmp_path / "served"), "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            for _ in range(300):
-                try:
-                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                    break
-                except OSError:
-                    time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
+    with chroma_server(tmp_path / "served") as address:
+        yield address
 
 
 def test_a_chroma_server_keeps_the_vectors(
@@ -301,6 +284,23 @@ def test_a_chroma_server_keeps_the_vectors(
         assert index.retrieve(shelf.get("陆远"), "年龄")[0].field == "profile.age"
         store.close()
     assert not (tmp_path / "unused").exists()
+
+
+def test_an_index_that_another_process_rebuilt_is_taken_over(
+    server: str, tmp_path: Path, encoder: FlagEncoder, shelf: Shelf
+) -> None:
+    one, other = (
+        Index(VectorStore(open_chroma(tmp_path, server), encoder), encoder) for _ in range(2)
+    )
+    one.refresh(shelf.characters)
+    assert other.refresh(shelf.characters).encoded == 0
+    one._store._collection = one._store._fresh()  # what a broken index is answered with
+    one.refresh(shelf.characters)
+    names = [found.name for found in one._store._client.list_collections()]
+    for index in (other, one):  # neither builds a third
+        assert index.retrieve(shelf.get("陆远"), "年龄")[0].field == "profile.age"
+    assert [found.name for found in one._store._client.list_collections()] == names
+    assert len(names) == 1
 
 
 def test_no_chroma_server(tmp_path: Path) -> None:
