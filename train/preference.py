@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
+import shutil
 import tempfile
 import time
 import warnings
@@ -154,6 +155,8 @@ def _resumed(config: Config, origin: dict[str, Any]) -> str | None:
 
     work = Path(config.work_dir)
     path = work / _ORIGIN
+    for torn in _torn(work):
+        shutil.rmtree(torn)
     last = get_last_checkpoint(str(work)) if work.is_dir() else None
     if last is None:
         work.mkdir(parents=True, exist_ok=True)
@@ -167,6 +170,17 @@ def _resumed(config: Config, origin: dict[str, Any]) -> str | None:
                 f"Delete {work} to begin anew, or choose another work_dir."
             )
     return str(last)
+
+
+def _torn(work: Path) -> list[Path]:
+    """Checkpoints that a kill left in pieces: the Trainer writes their state last."""
+    found = []
+    for path in work.glob("checkpoint-*"):
+        try:
+            json.loads((path / "trainer_state.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            found.append(path)
+    return found
 
 
 def _trainer(config: Config, rows: list[Any], tokenizer: Path) -> Any:

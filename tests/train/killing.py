@@ -16,10 +16,11 @@ from typing import Any
 LOADED = (
     "train.__main__", "train.importers.roleinstruct", "train.lint", "train.annotate",
     "train.profile", "train.instruct", "train.respond", "train.emotions", "train.tokenizer",
-    "train.pretrain", "train.adapter", "train.tuning.loop", "train.tuning.proof", "train.encoder",
-    "train.ablate", "train.export", "rolecraft.engines.chatglm3", "rolecraft.engines.merging",
-    "rolecraft.engines.fast_tokenizer", "transformers.models.glm.modeling_glm",
-    "transformers.models.bert.modeling_bert", "transformers.generation", "accelerate", "peft",
+    "train.pretrain", "train.adapter", "train.tuning.loop", "train.tuning.proof",
+    "train.preference", "train.encoder", "train.ablate", "train.export",
+    "rolecraft.engines.chatglm3", "rolecraft.engines.merging", "rolecraft.engines.fast_tokenizer",
+    "transformers.models.glm.modeling_glm", "transformers.models.bert.modeling_bert",
+    "transformers.generation", "accelerate", "peft", "trl", "datasets",
     "torch.utils.tensorboard", "sklearn.svm", "sentencepiece", "openai", "pytest",
 )  # fmt: skip
 _CHANGES = ("os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.link", "os.symlink")

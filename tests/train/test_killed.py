@@ -1,5 +1,6 @@
 """kill -9 at any stage: given again, the command ends with what it would have made in one go."""
 
+import hashlib
 import json
 import os
 import random
@@ -13,12 +14,14 @@ import pytest
 
 from benchmarks import importers as published
 from rolecraft.characters.plain import write_folder
+from rolecraft.ratings import harvested
 from tests.train import killing
 from tests.train.talker import Say, islander, labels, profile, questions, replies, talking
 from train.__main__ import STAGES
 
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "tests" / "data" / "chatglm3-tiny"
+SHELF = ROOT / "tests" / "data" / "shelf"
 PASSING = {"minutes", "seconds", "asked_in_this_run", "retries", "git_commit"}  # of one run alone
 SLICE = {"CHARACTERS": 2, "LINES": 24, "QUESTIONS": 10, "INSTRUCTIONS": 3, "REPLIES": 1}
 TUNING = {
@@ -72,6 +75,10 @@ CASES = {
                        rows_per_microbatch=1, total_tokens=4 * 128, workers=1, save_steps=1),
     "adapter": recipe("adapter", **TUNING, output_dir="out", work_dir="work",
                       characters="INPUTS/cast", lora_dropout=0.1),
+    "preference": recipe("preference", output_dir="out", work_dir="work", base=str(BASE),
+                         adapter=str(BASE / "adapter"), ratings="INPUTS/liked",
+                         characters=str(SHELF), max_steps=4, save_steps=1, validation_share=0.25,
+                         per_device_train_batch_size=2, probe_characters=0, learning_rate=1e-2),
     "encoder": recipe("encoder", output_dir="out", work_dir="work", characters="INPUTS/cast",
                       hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
                       intermediate_size=16, steps=4, groups_per_step=1, candidates=6,
@@ -96,7 +103,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / "characters" / name, folder / "cast" / name)
     shutil.copy(ROOT / "characters" / "instructions.yaml", folder / "cast")
     _corpora(folder / "corpora")
-    shares = {"emotions": "", "tokenizer": "", "encoder": "", "ablate": ""}
+    _liked(folder / "liked")
+    shares = dict.fromkeys(("emotions", "tokenizer", "encoder", "preference"), "")
     shares["ablate"] = _tables(tuning={**TUNING, "max_steps": 1, "save_steps": 0})
     shares["adapter"] = _tables(sources={"general": 0.5, "specific": 0.5})
     shares["pretrain"] = _tables(sources={"talks": 0.4, "lines": 0.3, "recall": 0.3})
@@ -110,6 +118,22 @@ def _tables(**tables: dict[str, Any]) -> str:
     for name, values in tables.items():
         lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
     return "\n".join(lines) + "\n"
+
+
+def _liked(folder: Path) -> None:
+    """What `ratings to-training` writes: replies of which one was preferred."""
+    folder.mkdir()
+    pairs = [
+        {"character": "lu-yuan", "prompt": [{"role": "user", "content": f"{n}号灯亮吗？"}],
+         "chosen": [{"role": "assistant", "content": f"（快乐）好呀，我陪你去看{n}号灯。"}],
+         "rejected": [{"role": "assistant", "content": f"（愤怒）走开，我不管{n}号灯。"}]}
+        for n in range(8)
+    ]  # fmt: skip
+    data = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in pairs).encode()
+    (folder / harvested.PREFERRED).write_bytes(data)
+    files = {harvested.PREFERRED: {"sha256": hashlib.sha256(data).hexdigest()}}
+    manifest = {"format": harvested.FORMAT, "files": files}
+    (folder / harvested.MANIFEST).write_text(json.dumps(manifest))
 
 
 def _corpora(folder: Path) -> None:
