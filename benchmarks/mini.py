@@ -21,13 +21,16 @@ from typing import Any
 from rolecraft import chat
 from rolecraft.characters.model import Character
 from rolecraft.conversation import Conversation, Reply
+from rolecraft.marks import leaks
 from rolecraft.services import open_catalog, open_knowledge
 from rolecraft.settings import Settings
 from train.imagine import Imagination, material
 
 RESULT = Path(__file__).parent / "results" / "mini.json"
+# Stricter than what the page flags. A programmer (程序员) and a boy's helper (助手) are people.
 MACHINE = re.compile(
-    r"\bAI\b|人工智能|语言模型|大模型|模型|机器人|程序|助手|GPT|ChatGLM|智谱|清华|通义|OpenAI", re.I
+    r"\bAI\b|人工智能|模型|机器人|程序(?!员|媛)|(?:智能|虚拟|是(?:个|一个)?)助手|GPT|清华|OpenAI",
+    re.I,
 )
 _SIGNS = re.compile(r"[\s，。！？、；：“”‘’《》（）()\"',.!?·—…~-]")
 SHORT_VALUE = 16  # characters; longer fields are told, not quoted
@@ -47,6 +50,11 @@ def repeats(text: str, size: int = 6) -> bool:
     """Whether a run of `size` characters occurs twice in a reply."""
     runs = [text[start : start + size] for start in range(len(text) - size + 1)]
     return len(runs) != len(set(runs))
+
+
+def names_a_machine(text: str) -> bool:
+    """Whether a reply names a model or an AI, or leaves its role."""
+    return bool(leaks(text) or MACHINE.search(text))
 
 
 class Measurement:
@@ -153,6 +161,7 @@ def main() -> None:
         measured.replies.clear()
         measured.turns(args.turns, args.seed)
     replies = measured.replies
+    named = [reply.text for reply in replies if names_a_machine(reply.text)]
     first = sorted(reply.first_token_ms for reply in replies)
     result = {
         "engine": args.engine,
@@ -161,7 +170,8 @@ def main() -> None:
         "turns": len(replies),
         "empty": sum(not reply.text for reply in replies),
         "repeating": sum(repeats(reply.text) for reply in replies),
-        "naming_a_machine": sum(bool(MACHINE.search(reply.text)) for reply in replies),
+        "naming_a_machine": len(named),
+        "named": named,
         "without_emotion": sum(reply.emotion is None for reply in replies),
         "cut_by_length": sum(reply.finish == "length" for reply in replies),
         "first_token_ms_median": statistics.median(first),
