@@ -9,7 +9,7 @@ from benchmarks.mini import names_a_machine, repeats, tells
     "text",
     [
         "我是个助手",
-        "作为人工智能，我没有爸爸。",
+        "作为人工智能，没有。",
         "我是AI。",
         "有个程序在跑我",
         "智谱做的",
