@@ -79,11 +79,23 @@ class House:
         self.desk.submit(visit, sent(sheet.form, preference=chosen or None, scores=tuple(scores)))
         return sheet.form.id
 
+    def rate(self, visit: Visit, text: str, better: str = "", value: int = 4) -> None:
+        """A talk of one turn whose reply is valued, and perhaps put into better words."""
+        self.talks += 1
+        person = self.shelf.get(self.character)
+        talk = Conversation(person.id, person.greeting["zh"]).ask("今天忙吗？")
+        talk = talk.answer(self.reply(text, "今天忙吗？"))
+        sheet = self.desk.rate_talk(
+            visit, f"talk-{self.talks}", talk, card_json(person), scope="reply"
+        )
+        self.desk.submit(visit, sent(sheet.form, value=value, better=better))
+
     def harvest(self, budget: Budget = SMALL, tests: bool = False, **rules: Any) -> Harvest:
         database = self.desk.ratings._database
         table = rating_rows.read(database)
         return training.harvest(
             table, self.desk.shown.prompts(sorted(set(table["generation"]))),
             Learner(self.shelf, budget, "mini", tests), Rules(**rules),
-            withheld=self.desk.shown.unagreed("train"), erased=erased_records(database),
+            withheld=self.desk.shown.unagreed("train"), better=rating_rows.better_words(database),
+            erased=erased_records(database),
         )  # fmt: skip

@@ -243,7 +243,8 @@ def _to_training(args: argparse.Namespace, settings: Settings) -> int:
         table = rating_rows.read(database)
         found = training.harvest(
             table, desk.shown.prompts(sorted(set(table["generation"]))), learner, rules,
-            withheld=desk.shown.unagreed("train"), erased=erased_records(database),
+            withheld=desk.shown.unagreed("train"), better=rating_rows.better_words(database),
+            erased=erased_records(database),
         )  # fmt: skip
         chain = counts(database)["chain"]
     files = harvested.save(found, args.out, chain)

@@ -53,12 +53,17 @@ class Accounts:
 
 
 def read(
-    rows: Iterable[Row], *, doubtful: Collection[str] = (), modes: Collection[str] = ()
+    rows: Iterable[Row],
+    *,
+    doubtful: Collection[str] = (),
+    modes: Collection[str] = (),
+    better: Mapping[str, str] | None = None,
 ) -> list[Record]:
     """The records of the rows of `rating_rows`, in the order of the chain.
 
     Those that say nothing about a reply as such are refused already: `doubtful` names raters whose
-    word does not count, `modes` the pages from which ratings are taken.
+    word does not count, `modes` the pages from which ratings are taken; `better` holds what the
+    raters would have had a character say, by form.
     """
     found: list[Record] = []
     for _, group in groupby(rows, key=lambda row: row["number"]):
@@ -68,13 +73,14 @@ def read(
             refusal = "the rater does not tell good from bad"
         if not refusal and each[0]["mode"] not in modes:
             refusal = "given with the names in sight"
-        for record in (*_votes(each), *_ratings(each), *_rewrites(each)):
+        written = (better or {}).get(each[0]["form"], "")
+        for record in (*_votes(each), *_ratings(each), *_rewrites(each, written)):
             record.refusal = refusal or record.refusal
             found.append(record)
     return found
 
 
-def accounts(records: Iterable[Record], erased: Mapping[str, int]) -> Accounts:
+def accounts(records: Iterable[Record], erased: Mapping[Kind, int]) -> Accounts:
     """What became of all records; `erased` counts, by kind, those of which nothing is left.
 
     Raises RuntimeError for a record that was neither used nor refused.
@@ -139,8 +145,7 @@ def _ratings(rows: list[Row]) -> Iterator[Record]:
         yield record
 
 
-def _rewrites(rows: list[Row]) -> Iterator[Record]:
+def _rewrites(rows: list[Row], text: str) -> Iterator[Record]:
     first = rows[0]
-    if first.get("better"):
-        replies = (first["generation"],)
-        yield Record("rewrite", first["number"], first["rater"], replies, text=first["better"])
+    if text and first["current"] == 1:
+        yield Record("rewrite", first["number"], first["rater"], (first["generation"],), text=text)

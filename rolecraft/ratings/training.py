@@ -12,7 +12,7 @@ from rolecraft.emotions import split_opening
 from rolecraft.ratings import records
 from rolecraft.ratings.material import Learner, Material, bare, unfit
 from rolecraft.ratings.rater_quality import doubtful
-from rolecraft.ratings.records import Accounts, Record
+from rolecraft.ratings.records import Accounts, Kind, Record
 
 MODES = ("blind", "bank", "chat")
 Key = tuple[str, ...]
@@ -49,12 +49,13 @@ def harvest(
     rules: Rules | None = None,
     *,
     withheld: Collection[str] = (),
-    erased: Mapping[str, int] | None = None,
+    better: Mapping[str, str] | None = None,
+    erased: Mapping[Kind, int] | None = None,
 ) -> Harvest:
     """Examples from the rows of `rating_rows.read`; see `Material` and `records` for the rest."""
     rules = rules or Rules()
     rows = (dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True))
-    found = records.read(rows, doubtful=doubtful(table), modes=rules.modes)
+    found = records.read(rows, doubtful=doubtful(table), modes=rules.modes, better=better)
     work = _Work(Material(table, prompts, learner, withheld), rules)
     preferred = work.votes(found)
     preferred |= work.ratings_of_pairs(found, set(preferred))

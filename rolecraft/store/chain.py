@@ -45,6 +45,11 @@ def row_hash(
     return digest(json.dumps(body, ensure_ascii=False, separators=(",", ":")))
 
 
+def written_hash(salt: str, comment: str, better: str) -> str:
+    """The hash of what a rater wrote; no text holds the sign between its two parts."""
+    return digest(salt + comment + (f"\0{better}" if better else ""))
+
+
 def digest(body: str) -> str:
     # a reply may hold half a character, which UTF-8 cannot write
     return hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()

@@ -61,6 +61,7 @@ class Submission:
     preference: str | None = None
     scores: tuple[Score, ...] = ()
     comment: str = ""
+    better: str = ""  # what the rater would have had the character say
     active_ms: int = 0
     wall_ms: int = 0
     n_changes: int = 0
@@ -133,6 +134,19 @@ def comment_of(given: object) -> str:
             "long_comment",
         )
     return given.strip()
+
+
+def better_of(given: object, form: Form) -> str:
+    """Better words for the one reply of a form, when they can be kept."""
+    said = comment_of(given)
+    if said and not takes_better_words(form):
+        raise RatingRefused("Better words are not asked for here.", "not_asked")
+    return said
+
+
+def takes_better_words(form: Form) -> bool:
+    """Whether a form is about one reply, which a rater may put into other words."""
+    return form.right is None and form.scope == "reply" and form.mode != "training"
 
 
 def _preference(given: object, form: Form) -> Preference | None:

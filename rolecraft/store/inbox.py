@@ -82,7 +82,8 @@ class Content:
     preference: Preference | None = None
     scores: Mapping[tuple[Side, str], int | None] | None = None
     comment: str = ""
-    salt: str = ""  # of the comment's hash
+    better: str = ""
+    salt: str = ""  # of the hash of what was written
 
 
 def owned(session: Session, rater: str, form: object) -> PresentationRow:
@@ -182,7 +183,8 @@ class Writer:
         salt = secrets.token_hex(16)
         if given.kind in ("skip", "withdraw"):
             return Content(comment=comment, salt=salt)
-        return Content(*forms.checked(given.submission, form), comment, salt)
+        better = forms.better_of(given.submission.better, form)
+        return Content(*forms.checked(given.submission, form), comment, better, salt)
 
     def _refuse(self, row: Any, last: Any, kind: Kind) -> None:
         if last and last.kind == "withdraw":
@@ -261,8 +263,13 @@ class Writer:
                     for generation, criterion, value in keys
                 ],
             )  # fmt: skip
-        if content.comment:
-            session.add(CommentRow(event_id=event, salt=content.salt, body=content.comment))
+        if content.comment or content.better:
+            session.add(
+                CommentRow(
+                    event_id=event, salt=content.salt, body=content.comment,
+                    better=content.better or None,
+                )
+            )  # fmt: skip
         for flag in found:
             session.add(
                 FlagRow(
@@ -310,7 +317,9 @@ def _pace(session: Session, row: Any, received: int, chars: int) -> quality.Pace
 
 
 def _comment_hash(content: Content) -> str | None:
-    return chain.digest(content.salt + content.comment) if content.comment else None
+    if not content.comment and not content.better:
+        return None
+    return chain.written_hash(content.salt, content.comment, content.better)
 
 
 def _count(given: object) -> int:

@@ -145,13 +145,17 @@ class ScoreRow(Base):
 
 
 class CommentRow(Base):
-    """What a rater wrote. The chain holds its salted hash; body and salt can be erased."""
+    """What a rater wrote: a comment, and what they would have had the character say.
+
+    The chain holds its salted hash; all of it can be erased.
+    """
 
     __tablename__ = "comment"
 
     event_id: Mapped[str] = mapped_column(ForeignKey("rating_event.id"), primary_key=True)
     salt: Mapped[str | None] = mapped_column(String(64))
     body: Mapped[str | None] = mapped_column(Text)
+    better: Mapped[str | None] = mapped_column(Text)
 
 
 class FlagRow(Base):

@@ -175,7 +175,8 @@ class Raters:
             )  # fmt: skip
             session.execute(
                 update(CommentRow).where(CommentRow.event_id.in_(events))
-                .values(body=None, salt=None).execution_options(synchronize_session=False)
+                .values(body=None, salt=None, better=None)
+                .execution_options(synchronize_session=False)
             )  # fmt: skip
             for scope in SCOPES:
                 _take_back(session, rater, scope, now)

@@ -184,7 +184,7 @@ def _chain(session: Session) -> tuple[int, str, list[str]]:
 
 def _comment_fault(event: EventRow, comment: CommentRow | None) -> Iterator[str]:
     if comment and comment.body is not None:
-        found = chain.digest((comment.salt or "") + comment.body)
+        found = chain.written_hash(comment.salt or "", comment.body, comment.better or "")
         if found != event.comment_sha256:
             yield f"The comment on rating {event.id} was changed."
 

@@ -151,6 +151,24 @@ def read(database: Database, names: Sequence[str] = tuple(BY_NAME)) -> Table:
     return {name: found[name] for name in names}
 
 
+def better_words(database: Database) -> dict[str, str]:
+    """Form → what its rater would have had the character say; of those who agree to training.
+
+    Of several versions the newest that says something.
+    """
+    agreed = select(ConsentRow.rater_id).where(
+        ConsentRow.scope == "train", ConsentRow.withdrawn_ms.is_(None)
+    )
+    query = (
+        select(EventRow.presentation_id, CommentRow.better)
+        .join(CommentRow, CommentRow.event_id == EventRow.id)
+        .where(CommentRow.better.is_not(None), EventRow.rater_id.in_(agreed))
+        .order_by(EventRow.number)
+    )
+    with database.read() as session:
+        return {form: better for form, better in session.execute(query) if better}
+
+
 class _Reader:
     """Holds what the rows share, so that each is put together from ready parts."""
 

@@ -11,7 +11,7 @@ from typing import Any
 from rolecraft.characters.model import Character, field_name
 from rolecraft.ratings import rubric
 from rolecraft.ratings.desk import Sheet
-from rolecraft.store.forms import COMMENT_LENGTH, PREFERENCE, SKIPS
+from rolecraft.store.forms import COMMENT_LENGTH, PREFERENCE, SKIPS, Form, takes_better_words
 from rolecraft.store.shown import Said
 from rolecraft.ui.faces import Face
 from rolecraft.ui.markup import emotion_tag, escape, word
@@ -46,7 +46,7 @@ def form(sheet: Sheet, language: Language, *, save: str, given: Given | None = N
     return (
         f'<form class="rating" data-form="{escape(held.id)}" data-token="{escape(held.token)}" '
         f'data-do="{"revise" if given else "submit"}" data-chars="{shown}"{words} novalidate>'
-        f'<fieldset class="asked">{asked}{_comment(language)}</fieldset>'
+        f'<fieldset class="asked">{asked}{_better(held, language)}{_comment(language)}</fieldset>'
         '<p class="missing" role="alert" hidden></p>'
         f'<div class="send"><button type="submit" class="primary">{word(language, save)}</button>'
         f"{'' if given or held.mode == 'chat' else _skip(language)}"
@@ -220,6 +220,18 @@ def _comment(language: Language) -> str:
         f'<details class="fold remark"><summary>{word(language, "rate_comment")}</summary>'
         f'<textarea name="comment" rows="3" maxlength="{COMMENT_LENGTH}" dir="auto" '
         f'aria-label="{word(language, "rate_comment_label")}"></textarea></details>'
+    )
+
+
+def _better(held: Form, language: Language) -> str:
+    """Where a rater may put the reply into words of their own."""
+    if not takes_better_words(held):
+        return ""
+    return (
+        f'<details class="fold remark"><summary>{word(language, "rate_better")}</summary>'
+        f'<textarea name="better" rows="3" maxlength="{COMMENT_LENGTH}" dir="auto" '
+        f'aria-label="{word(language, "rate_better_label")}"></textarea>'
+        f"<p><small>{word(language, 'rate_better_note')}</small></p></details>"
     )
 
 

@@ -124,6 +124,7 @@ def submission_of(sent: Mapping[str, Any]) -> Submission:
     return Submission(
         id=_words(sent.get("id")), form=_words(sent.get("form")), token=_words(sent.get("token")),
         preference=sent.get("preference"), scores=scores, comment=sent.get("comment", ""),
+        better=sent.get("better", ""),
         active_ms=_number(sent.get("active_ms")), wall_ms=_number(sent.get("wall_ms")),
         n_changes=_number(sent.get("n_changes")), input_mode=_words(sent.get("input_mode"))[:16],
     )  # fmt: skip

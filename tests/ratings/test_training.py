@@ -226,6 +226,23 @@ def test_talks_that_went_apart_make_no_pair(desk: Desk, shelf: Shelf) -> None:
     assert len(found.liked) == 4
 
 
+def test_better_words_are_a_reply_and_a_pair(house: House) -> None:
+    house.rate(house.visitor(), "走开。", "（中立）不忙，你坐。", value=2)
+    house.rate(house.visitor("bob"), "坐吧。", "坐吧！", value=2)
+    house.rate(house.visitor("eve"), "坐一会儿吧。", "我是ChatGLM。", value=2)
+    found = house.harvest()
+    (row,) = found.liked
+    assert row["messages"][-1]["content"] == "（中立）不忙，你坐。" and row["by"] == "rewrite"
+    (pair,) = found.preferred
+    assert pair["chosen"][0]["content"] == "（中立）不忙，你坐。"
+    assert pair["rejected"][0]["content"] == "（快乐）走开。"
+    assert found.accounts.kinds["rewrite"] == {"in": 3, "used": 1, "refused": 2}
+    told = reasons(found)
+    assert told["says what was said"] == told["names a model"] == 1
+    house.desk.agree(house.visitor(), ("rate",))
+    assert house.harvest().preferred == ()
+
+
 def test_files_are_read_back_only_as_they_were_written(house: House, tmp_path: Path) -> None:
     house.vote(house.visitor(), "不忙，坐。", "忙死了，走开。", values=(5, 1))
     found, folder = house.harvest(), tmp_path / "liked"

@@ -13,8 +13,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from rolecraft.conversation import Reply
 from rolecraft.errors import RatingNotSaved, RatingRefused, StoreUnavailable
+from rolecraft.store import rating_rows
 from rolecraft.store.database import Database
-from rolecraft.store.forms import Score
+from rolecraft.store.forms import Form, Score
 from rolecraft.store.generations import Arm
 from rolecraft.store.quality import Limits
 from rolecraft.store.rated_schema import CommentRow, EventRow, FlagRow, PresentationRow, ScoreRow
@@ -416,6 +417,35 @@ def test_erasing_removes_the_person_and_the_chain_still_verifies(
     with pytest.raises(RatingRefused, match="no rater"):
         kit.raters.get(rater)
     assert kit.raters.enter("ann").id != rater  # the cookie is unknown again
+
+
+def test_better_words_are_kept_proved_and_erased(kit: Kit, database: Database) -> None:
+    rater = kit.rater()
+
+    def one_reply(**changes: object) -> Form:
+        turn = kit.turn(rater=rater)
+        return kit.form(
+            rater, turn=turn, replies=kit.pair(turn, "走开。"), mode="chat",
+            order=("communication",), **changes,
+        )  # fmt: skip
+
+    form, plain = one_reply(), one_reply()
+    kit.ratings.submit(rater, sent(form, better=" SECRET坐。 ", comment="太凶"))
+    kit.ratings.revise(rater, sent(form, value=2))  # the words stay those of the first version
+    kit.ratings.submit(rater, sent(plain, better=""))
+    assert rating_rows.better_words(database) == {form.id: "SECRET坐。"}
+    assert verify(database).ok
+    with pytest.raises(IntegrityError, match="only be erased"), database.write() as session:
+        session.execute(text("UPDATE comment SET better = 'x'"))
+    for odd in (one_reply(scope="conversation"), kit.form(rater)):
+        with pytest.raises(RatingRefused, match="not asked for here"):
+            kit.ratings.submit(rater, sent(odd, better="坐。"))
+    kit.raters.withdraw(rater, ("train",))
+    assert rating_rows.better_words(database) == {}
+    kit.raters.erase(rater)
+    with database.read() as session:
+        assert set(session.scalars(select(CommentRow.better))) == {None}
+    assert verify(database).ok
 
 
 # --- the database's own refusals

@@ -10,6 +10,7 @@ import pytest
 from rolecraft.errors import ConversationNotFound
 from rolecraft.services import Services
 from rolecraft.store.rating_check import verify
+from rolecraft.store.rating_rows import better_words
 from rolecraft.ui.rate_sheet import SheetShown, TalkRating
 from rolecraft.ui.seat import Caller, Seats
 from rolecraft.ui.texts import ZH
@@ -107,6 +108,18 @@ def test_what_is_not_mine_or_not_there_cannot_be_rated(sheet: Sheet) -> None:
     for value in (0, 6, 4.5, "5; DROP"):
         assert sheet.rate(value).note["state"] == "refused"
     assert sheet.page.services.desk.ratings.mine(_rater(sheet)) == ()
+
+
+def test_a_reply_can_be_put_into_better_words(sheet: Sheet) -> None:
+    sheet.act("open").act("agree", train=True)
+    assert 'name="better"' not in sheet.html  # of a whole talk there is no one reply to write
+    sheet.act("open", message=sheet.page.ids[1])
+    assert 'name="better"' in sheet.html
+    sheet.rate(2, better="灯亮着，你慢慢走。")
+    assert sheet.note["state"] == "saved"
+    database = sheet.page.services.database
+    assert list(better_words(database).values()) == ["灯亮着，你慢慢走。"]
+    assert verify(database).ok
 
 
 def test_the_names_make_a_rating_final(sheet: Sheet) -> None:

@@ -208,13 +208,18 @@ WHERE e.kind IN ('submit', 'revise') AND e.after_reveal = 0
 
 
 def create() -> None:
-    """Make every trigger and the view, in the dialect of the migration."""
-    dialect = op.get_context().dialect.name
+    """Make every trigger and the view."""
     for rule in rules():
-        if rule.only in ("", dialect):
-            for statement in _sqlite(rule) if dialect == "sqlite" else _postgres(rule):
-                op.execute(statement)
+        make(rule)
     op.execute(VIEW)
+
+
+def make(rule: Rule) -> None:
+    """Make the trigger of a rule, in the dialect of the migration."""
+    dialect = op.get_context().dialect.name
+    if rule.only in ("", dialect):
+        for statement in _sqlite(rule) if dialect == "sqlite" else _postgres(rule):
+            op.execute(statement)
 
 
 def _sqlite(rule: Rule) -> Iterator[str]:

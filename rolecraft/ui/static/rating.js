@@ -159,13 +159,14 @@
         .filter(([, value]) => value !== undefined));
     const radio = (field, value) =>
       [...form.elements].find((one) => one.name === field && one.value === value);
-    const comment = form.elements.comment;
+    const written = ["comment", "better"].map((one) => form.elements[one]).filter(Boolean);
+    const texts = () => Object.fromEntries(written.map((one) => [one.name, one.value]));
     let known = values();
 
     function keep(more = {}) {
       const { active, wall } = timer.read();
       drafts.set(name, {
-        values: values(), comment: comment.value, changes, active, wall, modes: [...modes], ...more,
+        values: values(), ...texts(), changes, active, wall, modes: [...modes], ...more,
       });
     }
     function changed() {
@@ -228,7 +229,7 @@
         value: chosen(group) === "na" ? null : Number(chosen(group)),
       }));
       post({
-        do: deed, scores, preference: votes ? chosen(votes) : null, comment: comment.value,
+        do: deed, scores, preference: votes ? chosen(votes) : null, ...texts(),
         active_ms: active, wall_ms: wall, n_changes: changes, input_mode: [...modes].join("+"),
       });
     }
@@ -259,13 +260,14 @@
       const one = radio(field, value);
       if (one) one.checked = true;
     }
-    if (draft.comment) {
-      comment.value = draft.comment;
-      comment.closest("details").open = true;
+    for (const one of written) {
+      if (!draft[one.name]) continue;
+      one.value = draft[one.name];
+      one.closest("details").open = true;
     }
     known = values();
     form.addEventListener("change", changed, alive);
-    comment.addEventListener("input", () => keep(), alive);
+    for (const one of written) one.addEventListener("input", () => keep(), alive);
     form.addEventListener(
       "pointerdown", (event) => modes.add(event.pointerType || "mouse"), alive);
     form.addEventListener("submit", (event) => {
