@@ -116,6 +116,12 @@ def as_passage(source: Source) -> Passage:
     return Passage(source.field, source.text, 0.6)
 
 
+def spoken_lines(folder: Path = CHARACTERS) -> list[str]:
+    """Everything that is said in the scripts of a shelf."""
+    scenes = (scene for one in read_shelf(folder).characters for scene in one.script)
+    return [turn.text for scene in scenes for turn in scene.turns]
+
+
 def cast_talks(rng: random.Random) -> Iterator[tuple[Message, ...]]:
     """Talks with the shipped characters, for ever."""
     cast = Cast(rng)

@@ -5,7 +5,7 @@ Draws for ever, knows its place and can be put back to it. Knows no model.
 
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -16,7 +16,7 @@ from train.documents import ChatFormat, Document
 
 COMPOSED = ("imagined", "cast", "recall")  # written anew for every document; the others are files
 SENTENCES = "tatoeba_cmn_ccby2fr"  # the everyday sentences that facts and exercises are cut from
-LONGEST_TEXT = 300
+LONGEST_TEXT, SHORT = 300, 24  # characters
 _PAUSE = re.compile(r"[，。！？、；：\s]")
 
 Thing = TypeVar("Thing")
@@ -101,14 +101,9 @@ class Sources:
         return bool(state["shares"] == self.shares and sizes == own)
 
     def _composed(self, name: str) -> Iterator[tuple[Message, ...]]:
-        """Talks whose only memory is `rng`: what they are made of is drawn apart from it."""
-        if name == "recall":
-            from train.recall import Exercises
-
-            return iter(Exercises(self.rng, self._sentences(), self.chat.words()))
-        from train.imagine import stream
-
-        return stream(name, self.rng, self._phrases())
+        path = find(self.corpora, [SENTENCES])[0]
+        everyday = list(sentences(path, SHORT))
+        return composed(name, self.rng, everyday, self.chat.words(), self.seed)
 
     def _read(self, name: str) -> list[Document]:
         path = find(self.corpora, [name])[0]
@@ -117,13 +112,25 @@ class Sources:
             return [self.chat.document(talk, learn_all=True) for talk in talks]
         return [self.chat.text(text) for text in sentences(path, LONGEST_TEXT)]
 
-    def _sentences(self) -> list[str]:
-        path = find(self.corpora, [SENTENCES])[0]
-        return [text for text in sentences(path, 24) if len(text) >= 5]
 
-    def _phrases(self) -> list[str]:
-        """Parts of everyday sentences and words side by side: facts that no list holds."""
-        rng, words = random.Random(f"{self.seed}/phrases"), self.chat.words()
-        clauses = {part for text in self._sentences() for part in _PAUSE.split(text)}
-        short = sorted(clause for clause in clauses if 2 <= len(clause) <= 8)
-        return short + ["".join(rng.choices(words, k=rng.randint(2, 4))) for _ in short]
+def composed(
+    name: str, rng: random.Random, lines: Sequence[str], words: Sequence[str], seed: int
+) -> Iterator[tuple[Message, ...]]:
+    """Talks of one of `COMPOSED`, out of short `lines` and the vocabulary's `words`.
+
+    Their only memory is `rng`: what they are made of is drawn apart from it.
+    """
+    from train.imagine import stream
+    from train.recall import Exercises
+
+    if name == "recall":
+        return iter(Exercises(rng, [line for line in lines if 5 <= len(line) <= SHORT], words))
+    return stream(name, rng, _phrases(lines, words, seed))
+
+
+def _phrases(lines: Sequence[str], words: Sequence[str], seed: int) -> list[str]:
+    """Parts of lines and words side by side: facts that no list holds."""
+    rng = random.Random(f"{seed}/phrases")
+    clauses = {part for line in lines for part in _PAUSE.split(line)}
+    short = sorted(clause for clause in clauses if 2 <= len(clause) <= 8)
+    return short + ["".join(rng.choices(words, k=rng.randint(2, 4))) for _ in short]

@@ -15,15 +15,14 @@ from rolecraft.characters.model import Character, Dialogue
 from rolecraft.conversation import Budget, Message
 from rolecraft.errors import TrainingError
 from rolecraft.ratings.harvested import LIKED
-from train.cast import Cast
+from train.cast import Cast, spoken_lines
 from train.documents import ChatFormat, Document
-from train.imagine import MATERIAL, MINI_BUDGET, Answered, stream, talk
-from train.sources import Pile
+from train.imagine import MATERIAL, MINI_BUDGET, Answered, talk
+from train.sources import COMPOSED, Pile, composed
 from train.tuning import rated
 from train.tuning.config import Config
 
 OWN = ("general", "specific", "script", rated.SOURCE)  # gone through epoch by epoch
-COMPOSED = ("cast", "imagined")
 LARGE_BUDGET = Budget(tokens=6000, passage_chars=400, full_persona=True)
 
 
@@ -117,18 +116,19 @@ class Mix:
             raise TrainingError(
                 f"No source named {unknown[0]!r}. There are: {', '.join((*OWN, *COMPOSED))}."
             )
-        composed = [name for name in COMPOSED if name in self.config.sources]
-        if composed and (self.budget.full_persona or not self.budget.emotions):
+        found = [name for name in COMPOSED if name in self.config.sources]
+        if found and (self.budget.full_persona or not self.budget.emotions):
             raise TrainingError(
-                f"The source {composed[0]} is composed for the small prompt with emotions. "
+                f"The source {found[0]} is composed for the small prompt with emotions. "
                 f'Take {", ".join(OWN)}, or prompt = "small" and emotions = true.'
             )
-        if "cast" in composed and self.config.validation_share:
+        if "cast" in found and self.config.validation_share:
             raise TrainingError(
                 "The source cast draws on every written answer, so none is left to validate with. "
                 "Take general, specific and script, or validation_share = 0."
             )
-        self.streams = {name: stream(name, self.rng) for name in composed}
+        lines, words = spoken_lines(Path(self.config.characters)), self.chat.words()
+        self.streams = {name: composed(name, self.rng, lines, words, self.seed) for name in found}
         if set(self.config.sources) & set(OWN) or self.config.validation_share:
             self._read_piles()
 
