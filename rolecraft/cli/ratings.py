@@ -38,9 +38,13 @@ def register(commands: Any, results: Any) -> None:
     _add(kinds, "verify", _verify, "check the chain, the hashes, the triggers and the file")
     imported = _add(kinds, "import-replies", _import, "replies of arms that run elsewhere")
     imported.add_argument("file", type=Path, metavar="FILE.jsonl")
-    answers = _add(kinds, "answer", _answer, "let engines answer test questions for the bank")
+    answers = _add(kinds, "answer", _answer, "let engines answer questions for the bank")
     answers.add_argument("arms", nargs="+", metavar="ENGINE")
     answers.add_argument("--questions", type=int, default=2, help="per character (default 2)")
+    answers.add_argument(
+        "--split", choices=("test", "train"), default="test",
+        help="test: to measure; train: so that to-training may use what is said of the replies",
+    )  # fmt: skip
     answers.add_argument("--seed", type=int, default=0)
     study = _add(kinds, "study", _study, "make a study of frozen replies")
     study.add_argument("name")
@@ -200,7 +204,7 @@ def _answer(args: argparse.Namespace, settings: Settings) -> int:
     found = {}
     with opened(settings) as (_, desk), asker(settings, args.seed) as (shelf, ask):
         for arm in args.arms:
-            found[arm] = bank.answer(desk, shelf, arm, ask(arm), args.questions)
+            found[arm] = bank.answer(desk, shelf, arm, ask(arm), args.questions, args.split)
             print(f"{arm}: {found[arm]} replies", file=sys.stderr)
     _tell(args, {"replies": found}, "The replies are in the bank.")
     return 0

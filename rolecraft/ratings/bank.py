@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rolecraft.characters import Character, Shelf
+from rolecraft.characters.model import Split
 from rolecraft.conversation import Conversation, Identity, Message, Reply, Sampling
 from rolecraft.emotions import BY_ZH, split_opening
 from rolecraft.errors import CharacterNotFound, ResultsError
@@ -43,11 +44,16 @@ def keep(desk: Desk, shelf: Shelf, talk: Talk) -> tuple[str, ...]:
     return tuple(found)
 
 
-def answer(desk: Desk, shelf: Shelf, arm: str, ask: Ask, per_character: int) -> int:
-    """Let an arm answer the first test questions of every character; how many replies there are."""
+def answer(
+    desk: Desk, shelf: Shelf, arm: str, ask: Ask, per_character: int, split: Split = "test"
+) -> int:
+    """Let an arm answer the first questions of every character; how many replies there are.
+
+    Those of the test split measure; only those of the other one may be learnt from.
+    """
     count = 0
     for character in shelf.characters:
-        for question in character.questions_of("test")[:per_character]:
+        for question in character.questions_of(split)[:per_character]:
             greeting = character.greeting["zh"]
             reply = ask(character, Conversation(character.id, greeting).ask(question.question))
             turns = ((question.question, reply),)

@@ -80,7 +80,7 @@ def read(
     return found
 
 
-def accounts(records: Iterable[Record], erased: Mapping[Kind, int]) -> Accounts:
+def accounts(records: Iterable[Record], erased: Mapping[str, int]) -> Accounts:
     """What became of all records; `erased` counts, by kind, those of which nothing is left.
 
     Raises RuntimeError for a record that was neither used nor refused.
@@ -92,7 +92,8 @@ def accounts(records: Iterable[Record], erased: Mapping[Kind, int]) -> Accounts:
             raise RuntimeError(f"Record {one.number} ({one.kind}) is not settled: {one}")
         kinds[one.kind].update(["in", "used" if one.used else "refused"])
         reasons.update([one.refusal] if one.refusal else [])
-    for kind, count in erased.items():
+    for kind in KINDS:
+        count = erased.get(kind, 0)
         kinds[kind].update({"in": count, "refused": count})
         reasons.update({ERASED: count} if count else {})
     total: Counter[str] = Counter()

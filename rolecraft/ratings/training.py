@@ -12,7 +12,7 @@ from rolecraft.emotions import split_opening
 from rolecraft.ratings import records
 from rolecraft.ratings.material import Learner, Material, bare, unfit
 from rolecraft.ratings.rater_quality import doubtful
-from rolecraft.ratings.records import Accounts, Kind, Record
+from rolecraft.ratings.records import Accounts, Record
 
 MODES = ("blind", "bank", "chat")
 Key = tuple[str, ...]
@@ -50,7 +50,7 @@ def harvest(
     *,
     withheld: Collection[str] = (),
     better: Mapping[str, str] | None = None,
-    erased: Mapping[Kind, int] | None = None,
+    erased: Mapping[str, int] | None = None,
 ) -> Harvest:
     """Examples from the rows of `rating_rows.read`; see `Material` and `records` for the rest."""
     rules = rules or Rules()
@@ -94,7 +94,8 @@ class _Work:
                 _refuse(group, "too few raters")
             else:
                 _refuse(behind, "outvoted")
-                made[key] = self._pair(*ahead[0].replies, "votes", margin, ahead)
+                better, worse = ahead[0].replies
+                made[key] = self._pair(better, worse, "votes", margin, ahead)
         return made
 
     def ratings_of_pairs(

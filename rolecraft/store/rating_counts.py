@@ -1,7 +1,7 @@
 """How many of what there is in the rating tables. Only reads."""
 
 import json
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
@@ -47,7 +47,7 @@ def counts(database: Database) -> dict[str, Any]:
         }
 
 
-def erased_records(database: Database) -> dict[Literal["vote", "rating"], int]:
+def erased_records(database: Database) -> dict[str, int]:
     """How many votes and values of replies are left of raters who were erased; nothing else is."""
     gone = select(EventRow.id).join(RaterRow).where(RaterRow.status == "erased")
     votes = select(func.count()).where(EventRow.id.in_(gone), EventRow.preference.is_not(None))
