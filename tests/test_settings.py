@@ -32,6 +32,7 @@ def test_every_field_has_its_variable() -> None:
         "ROLECRAFT_PROFILE": "chatglm3",
         "ROLECRAFT_DATABASE_URL": "postgresql://ann:pw@db/rolecraft",
         "ROLECRAFT_CHROMA_URL": "http://chroma:8000/",
+        "ROLECRAFT_SECRET": "0123456789abcdef",
         "ROLECRAFT_CHARACTERS": "/srv/characters",
         "ROLECRAFT_MODELS_DIR": "/srv/models",
         "OPENAI_API_KEY": "sk-1",
@@ -43,6 +44,7 @@ def test_every_field_has_its_variable() -> None:
         "ROLECRAFT_RATE_PER_HOUR": "50",
         "ROLECRAFT_TRUSTED_PROXY_HOPS": "1",
         "ROLECRAFT_MAX_QUEUE": "8",
+        "SPACES_ZERO_GPU": "true",
     }
     assert set(environ) == {v.name for v in VARIABLES}
     assert Settings.read(environ) == Settings(
@@ -50,6 +52,7 @@ def test_every_field_has_its_variable() -> None:
         profile="chatglm3",
         database_url="postgresql://ann:pw@db/rolecraft",
         chroma_url="http://chroma:8000",
+        secret="0123456789abcdef",
         characters=Path("/srv/characters"),
         models_dir=Path("/srv/models"),
         openai_api_key="sk-1",
@@ -61,6 +64,7 @@ def test_every_field_has_its_variable() -> None:
         rate_per_hour=50,
         trusted_proxy_hops=1,
         max_queue=8,
+        zero_gpu=True,
     )
 
 
@@ -70,6 +74,7 @@ def test_settings_are_frozen_and_hide_their_secrets() -> None:
             "OPENAI_API_KEY": "sk-s3cret",
             "ROLECRAFT_DATABASE_URL": "postgresql://ann:s3cret@db/x",
             "ROLECRAFT_CHROMA_URL": "http://ann:s3cret@chroma",
+            "ROLECRAFT_SECRET": "s3cret-s3cret-s3cret",
             "OPENAI_BASE_URL": "http://ann:s3cret@llm",
         }
     )
@@ -98,6 +103,7 @@ def test_settings_are_frozen_and_hide_their_secrets() -> None:
         ("ROLECRAFT_CHROMA_URL", "http://chroma:port", "http://localhost:8000"),
         ("OPENAI_BASE_URL", "file:///etc/passwd", "http://localhost:8000"),
         ("ROLECRAFT_HOST", "0.0.0.0/0", "host name"),
+        ("SPACES_ZERO_GPU", "perhaps", "true or false"),
         ("ROLECRAFT_DATA_DIR", "~nobody-of-that-name/x", "folder"),
     ],
 )
@@ -114,6 +120,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: str, allowe
     [
         ("OPENAI_API_KEY", "sk-s3cret with a space"),
         ("OPENAI_API_KEY", "“sk-s3cret”"),
+        ("ROLECRAFT_SECRET", "s3cret"),
         ("ROLECRAFT_DATABASE_URL", "mysql://ann:s3cret@h/x"),
         ("ROLECRAFT_DATABASE_URL", "ann:s3cret@h/x"),
         ("OPENAI_BASE_URL", "ftp://ann:s3cret@h@h/x"),

@@ -172,6 +172,9 @@ def test_the_secret_lasts_as_long_as_the_folder(tmp_path: Path) -> None:
     first = browser_secret(tmp_path)
     assert re.fullmatch("[0-9a-f]{32}", first) and browser_secret(tmp_path) == first
     assert (tmp_path / "browser.secret").stat().st_mode & 0o077 == 0
+    shared = browser_secret(tmp_path / "nowhere", "the secret of all")
+    assert re.fullmatch("[0-9a-f]{32}", shared) and shared != first
+    assert browser_secret(tmp_path, "the secret of all") == shared
     (tmp_path / "browser.secret").write_bytes(b"\xff")
     with pytest.raises(StoreUnavailable, match=re.escape("browser.secret")):
         browser_secret(tmp_path)
