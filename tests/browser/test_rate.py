@@ -204,3 +204,12 @@ def test_a_talk_is_rated_where_it_was_read(visit: Callable[..., Any]) -> None:
     page.wait_for_selector("#rc-rating form.rating[data-do=submit]")
     first = page.locator("#rc-log .theirs:not(.greeting) .bubble").first.inner_text()
     assert page.inner_text("#rc-rating .rated-text") == first
+    better = "#rc-rating [name=better]"
+    page.click("#rc-rating .remark:has([name=better]) summary")
+    page.type(better, "3点了，N号灯还亮着。")  # no key of the form is heard in it
+    assert page.locator("#rc-rating input:checked").count() == 0
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#rc-rating .sheet", state="detached")
+    page.click("#rc-log .theirs:not(.greeting) [data-act=rate] >> nth=0")
+    page.wait_for_selector("#rc-rating form.rating")
+    assert page.input_value(better) == "3点了，N号灯还亮着。"
