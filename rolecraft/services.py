@@ -18,6 +18,7 @@ from rolecraft.conversation import Passage
 from rolecraft.engines.base import Engine, EngineCard
 from rolecraft.engines.catalog import CATALOGUE, Catalog
 from rolecraft.engines.written import Written, WrittenEngine
+from rolecraft.engines.zero_gpu import borrow
 from rolecraft.errors import CharacterInvalid
 from rolecraft.knowledge.chroma import open_chroma
 from rolecraft.knowledge.encoder import Encoder, load_encoder
@@ -200,6 +201,8 @@ def open_services(
 
     Raises the rooms' own errors, each with its cure; then nothing stays open.
     """
+    if settings.zero_gpu:
+        borrow()  # before anything below could ask for CUDA
     with ExitStack() as undo:
         folder = undo.enter_context(DataFolder.claim(settings.data_dir))
         database = Database.open(folder, settings.database_url)
@@ -224,6 +227,8 @@ def open_services(
             database=database,
             desk=Desk.open(database, folder, __version__, settings.secret),
         )
+        if settings.zero_gpu:
+            services.catalog.load_lent()
         undo.pop_all()
         return services
 

@@ -16,6 +16,7 @@ import yaml
 
 from rolecraft.conversation import Budget, Sampling
 from rolecraft.engines.base import Engine, EngineCard
+from rolecraft.engines.zero_gpu import borrow
 from rolecraft.errors import ConfigurationError, EngineNotFound, EngineUnavailable
 from rolecraft.settings import Settings
 
@@ -98,6 +99,17 @@ class Catalog:
             if name not in self._opened:
                 self._opened[name] = self._make(entry)
             return self._opened[name]
+
+    def load_lent(self) -> None:
+        """Load every model whose GPU is lent: ZeroGPU takes only what is there when it starts."""
+        for entry in self.entries.values():
+            if entry.card.kind == "local" and entry.card.available and self._lent(entry.base):
+                self._worker(entry.base).start()
+
+    def _lent(self, base: str) -> bool:
+        """Whether the GPU of this base is there only during a call."""
+        device = str(self._facts["bases"][base].get("device", "cpu"))
+        return self._settings.zero_gpu and not device.startswith("cpu")
 
     def budget(self, name: str) -> Budget:
         """The prompt budget of an engine, counted in its own tokens where that is possible."""
@@ -223,6 +235,7 @@ class Catalog:
         )
 
     def _worker(self, base: str) -> Any:
+        from rolecraft.engines.lent import LentWorker
         from rolecraft.engines.loading import LocalModel
         from rolecraft.engines.local import Worker
 
@@ -236,7 +249,8 @@ class Catalog:
                 max_queue=self._settings.max_queue,
                 **options,
             )
-            self._workers[base] = Worker(model)
+            lent = self._lent(base)
+            self._workers[base] = LentWorker(model, borrow()) if lent else Worker(model)
         return self._workers[base]
 
 

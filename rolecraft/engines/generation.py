@@ -25,8 +25,8 @@ class LocalGeneration(Generation):
     """One request and its answer; pieces arrive on a queue from the engine's thread.
 
     `silence` tells for how many seconds that thread has done nothing; `place` which place this
-    request has in the queue and for how many seconds, or None where nothing is known yet. With
-    `drive`, a step of the engine, there is no such thread: whoever iterates does its work.
+    request has in the queue and for how many seconds, or None where nothing is known yet. Where
+    `drive` is set, there is no such thread: whoever iterates does its work, a step at a time.
     """
 
     def __init__(
@@ -38,7 +38,6 @@ class LocalGeneration(Generation):
         silence: Callable[[], float],
         voice: "Voice | None" = None,
         place: "Callable[[LocalGeneration], tuple[int, float | None]] | None" = None,
-        drive: Callable[[], None] | None = None,
     ) -> None:
         self.ids = ids
         self.sampling = sampling
@@ -56,7 +55,7 @@ class LocalGeneration(Generation):
         self.begun_at = 0.0
         self._silence = silence
         self._place = place
-        self._drive = drive
+        self.drive: Callable[[], None] | None = None
         self._pieces: queue.SimpleQueue[str | EngineFailed | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._begun = self._ended = False
@@ -85,11 +84,11 @@ class LocalGeneration(Generation):
                 yield place, wait
 
     def _soon_taken(self) -> bool:
-        if not self._drive:
+        if not self.drive:
             return self.taken.wait(LOOK_S)
         due = time.monotonic() + LOOK_S
         while not self.taken.is_set() and time.monotonic() < due:
-            self._drive()
+            self.drive()
         return self.taken.is_set()
 
     def __iter__(self) -> Iterator[str]:
@@ -98,11 +97,13 @@ class LocalGeneration(Generation):
                 yield piece
         finally:
             self.cancel()
+            if self.drive and not self._ended:
+                self.drive()  # or nobody would see that it is over
 
     def _next(self) -> str | None:
         while not (self._ended and self._pieces.empty()):
-            if self._drive and self._pieces.empty():
-                self._drive()
+            if self.drive and self._pieces.empty():
+                self.drive()
                 continue
             try:
                 piece = self._pieces.get(timeout=PATIENCE_S)
@@ -139,10 +140,10 @@ class LocalGeneration(Generation):
         with self._lock:
             self._begun = False
 
-    def write(self, piece: str, logprob: float) -> None:
-        """One more token, which completed this text; sometimes none."""
-        self.reply_tokens += 1
-        self.logprobs.append(logprob)
+    def write(self, piece: str, *logprobs: float) -> None:
+        """Tokens with their log-probabilities, which completed this text; sometimes none."""
+        self.reply_tokens += len(logprobs)
+        self.logprobs += logprobs
         if piece:
             self._pieces.put(piece)
 

@@ -64,10 +64,14 @@ class LocalEngine:
 
 
 class Worker:
-    """The thread that owns one base model. Shared by every engine over the same base."""
+    """The thread that owns one base model. Shared by every engine over the same base.
 
-    def __init__(self, model: LocalModel) -> None:
+    What is `loaded` already is not loaded again.
+    """
+
+    def __init__(self, model: LocalModel, loaded: Loaded | None = None) -> None:
         self.model = model
+        self._loaded = loaded
         self._waiting: deque[LocalGeneration] = deque()
         self._changed = threading.Condition()
         self._loading: Future[Loaded] | None = None
@@ -130,24 +134,18 @@ class Worker:
         identity = Identity(
             engine, base, loaded.base_sha256, adapter, voice.sha256 if voice else ""
         )
-        return self._enqueue(
-            LocalGeneration(
-                ids,
-                sampling,
-                opening,
-                identity,
-                self._silence,
-                voice,
-                self._place,
-                self._drive if self.model.inline else None,
-            )
+        return self.enqueue(
+            LocalGeneration(ids, sampling, opening, identity, self._silence, voice, self._place)
         )
 
     def count(self, text: str) -> int:
         """Tokens of a text."""
         return len(self.start().tokenizer.encode(text))
 
-    def _enqueue(self, request: LocalGeneration) -> LocalGeneration:
+    def enqueue(self, request: LocalGeneration) -> LocalGeneration:
+        """Put a request at the end of the queue. Raises InputRefused when that is full."""
+        if self.model.inline:
+            request.drive = self._drive
         with self._changed:
             waiting = [one for one in self._waiting if not one.cancelled.is_set()]
             if len(waiting) >= self.model.max_queue:
@@ -188,9 +186,9 @@ class Worker:
         import torch
 
         try:
-            loaded = load(self.model)
+            loaded = self._loaded or load(self.model)
             with torch.inference_mode():
-                self.slots = Slots(loaded, self.model)
+                self.slots = self._make_slots(loaded)
         except BaseException as error:
             log.exception("%s cannot be loaded", self.model.base)
             loading.set_exception(
@@ -199,6 +197,9 @@ class Worker:
             return None
         loading.set_result(loaded)
         return self.slots
+
+    def _make_slots(self, loaded: Loaded) -> Slots | None:
+        return Slots(loaded, self.model)
 
     def _run(self, loading: "Future[Loaded]") -> None:
         import torch

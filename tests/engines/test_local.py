@@ -258,7 +258,7 @@ def test_a_failure_ends_one_request_alone(
         [10**6], GREEDY, "", Identity("tiny", "tiny"), silence=lambda: 0.0
     )  # an id that the model does not have
     beside = engine.stream(prompt("你好"), GREEDY, "one")
-    worker._enqueue(faulty)
+    worker.enqueue(faulty)
     with pytest.raises(EngineFailed, match=r"^tiny failed: .*\. Try again\.$"):
         list(faulty)
     assert faulty.finish == "error"
