@@ -89,6 +89,11 @@ def whole(**values: object) -> Change:
         (whole(hardware="cpu-large"), "hardware is 'cpu-large'. Known: cpu-basic"),
         (whole(hardware="zero-a10g"), 'write "3.12.12"'),
         (whole(hardware="zero-a10g"), "pins torch 2.13.0; ZeroGPU lists"),
+        (whole(hardware="zero-a10g"), 'Write pins: {torch: "2.11.0"}'),
+        (whole(hardware="zero-a10g"), "the small model needs no GPU"),
+        (whole(pins={"troch": "2.11.0"}), "pins.troch is not pinned"),
+        (whole(pins={"torch": 2.11}), "pins.torch is 2.11: write it in quotes"),
+        (variables(SPACES_ZERO_GPU="true"), "is set by Hugging Face"),
         (variables(ROLECRAFT_PROFIL="mini"), "Did you mean ROLECRAFT_PROFILE?"),
         (variables(HOME="/"), "variables.HOME is no setting. Known: ROLECRAFT_DATA_DIR"),
         (variables(ROLECRAFT_PORT=7860), "variables.ROLECRAFT_PORT: write it in quotes"),
@@ -205,6 +210,22 @@ def test_what_is_rendered_is_what_was_chosen(home: Path, tmp_path: Path) -> None
     }  # fmt: skip
     assert (out / "app.py").read_text() == "print('here')\n"
     assert [path.name for path in out.parent.iterdir()] == ["space"]
+
+
+def test_a_space_on_zero_gpu_is_in_order(home: Path, tmp_path: Path) -> None:
+    def lend(space: dict[str, Any]) -> None:
+        weights = "/home/user/app/models/chatglm3-6b"
+        space |= {"hardware": "zero-a10g", "pins": {"torch": "2.11.0"}}
+        space["front_matter"]["python_version"] = "3.12.12"
+        space["variables"]["ROLECRAFT_PROFILE"] = "chatglm3"
+        space["volumes"] = [{"type": "model", "source": "me/chatglm3-6b", "mount_path": weights}]
+
+    path = changed(home, lend)
+    assert check_space(path) == []
+    render_space(path, tmp_path / "out")
+    written = (tmp_path / "out" / "requirements.txt").read_text()
+    assert written == "torch==2.11.0\ngradio==6.31.0  # the page\n"
+    assert "suggested_hardware: zero-a10g" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_the_rendered_front_matter_says_what_the_file_says(home: Path) -> None:

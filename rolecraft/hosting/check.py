@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rolecraft.errors import RoleCraftError
-from rolecraft.hosting.files import matches, pushed_files
+from rolecraft.hosting.files import matches, pins_of, pushed_files
 from rolecraft.hosting.spec import Space, listed, parse_space
 from rolecraft.settings import VARIABLES, Settings
 
@@ -27,6 +27,7 @@ REQUIRED = {
 }
 OTHER_VARIABLES = ("GRADIO_ANALYTICS_ENABLED", "GRADIO_RUN_HISTORY", "HF_HUB_DISABLE_TELEMETRY")
 NEVER_PUSHED = re.compile(r"(^|/)(\.env[^/]*|\.git|data|runs)(/|$)|\.(db|sqlite3?|pem|key)$")
+_OF_THE_HARDWARE = "SPACES_ZERO_GPU"
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _VALUE_IN_ADDRESS = re.compile(r"://[^/]*:[^/]*@")
 
@@ -50,9 +51,7 @@ def check_space(path: Path) -> list[str]:
 def _pins(root: Path) -> dict[str, str]:
     """The exact versions of requirements.txt by package; {} when there is no such file."""
     file = root / "requirements.txt"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    pinned = [line.split("#")[0].strip().partition("==") for line in lines]
-    return {re.sub(r"\[.*", "", name).lower(): version for name, eq, version in pinned if eq}
+    return pins_of(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def _page_problems(space: Space, root: Path) -> Iterator[str]:
@@ -88,9 +87,21 @@ def _machine_problems(space: Space, root: Path) -> Iterator[str]:
             f"front_matter.python_version is {python!r}; RoleCraft needs 3.11 or later, "
             'written like "3.11".'
         )
-    torch = _pins(root).get("torch")
+    known = _pins(root)
+    for name in space.pins:
+        if name not in known:
+            yield f"pins.{name} is not pinned in requirements.txt. {listed(known)}"
+    torch = (known | space.pins).get("torch")
     if space.hardware == ZERO_GPU and torch and torch not in ZERO_GPU_TORCH:
-        yield f"requirements.txt pins torch {torch}; ZeroGPU lists {', '.join(ZERO_GPU_TORCH)}."
+        yield (
+            f"requirements.txt pins torch {torch}; ZeroGPU lists {', '.join(ZERO_GPU_TORCH)}. "
+            f'Write pins: {{torch: "{ZERO_GPU_TORCH[-1]}"}}.'
+        )
+    if space.hardware == ZERO_GPU and space.variables.get("ROLECRAFT_PROFILE") != "chatglm3":
+        yield (
+            "hardware is zero-a10g, but the small model needs no GPU: set "
+            "variables.ROLECRAFT_PROFILE to chatglm3, or hardware to cpu-basic."
+        )
 
 
 def _variable_problems(space: Space) -> Iterator[str]:
@@ -99,6 +110,8 @@ def _variable_problems(space: Space) -> Iterator[str]:
     for name, value in space.variables.items():
         if (name in known and known[name].secret) or _SECRET_NAME.search(name):
             yield f"variables.{name} is readable by everyone. Name it under secrets, without value."
+        elif name == _OF_THE_HARDWARE:
+            yield f"variables.{name} is set by Hugging Face where the hardware is ZeroGPU. Drop it."
         elif _VALUE_IN_ADDRESS.search(value):
             yield f"variables.{name} holds a password, readable by everyone. Move it to secrets."
         elif name not in known and name not in OTHER_VARIABLES:

@@ -1,11 +1,11 @@
-"""Which files of a repository a Space is pushed with.
+"""Which files of a repository a Space is pushed with, and which versions it installs.
 
 Globs as people write them: `*` stays in its folder, `**` goes below any. Links are not followed.
 """
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rolecraft.hosting.spec import Space
@@ -23,6 +23,26 @@ def pushed_files(space: Space, root: Path) -> list[Path]:
         if not any(pattern.fullmatch(file.as_posix()) for pattern in excluded)
     }
     return sorted(chosen)
+
+
+def pins_of(requirements: str) -> dict[str, str]:
+    """The exact versions of a requirements.txt by package."""
+    pinned = [line.split("#")[0].strip().partition("==") for line in requirements.splitlines()]
+    return {_package(name): version for name, eq, version in pinned if eq}
+
+
+def pinned(requirements: str, pins: Mapping[str, str]) -> str:
+    """The text of a requirements.txt with other versions of some packages."""
+    lines = []
+    for line in requirements.splitlines():
+        name = line.split("#")[0].strip().partition("==")[0]
+        version = pins.get(_package(name))
+        lines.append(line if version is None else f"{name}=={version}")
+    return "\n".join(lines) + "\n"
+
+
+def _package(name: str) -> str:
+    return re.sub(r"\[.*", "", name).lower()
 
 
 def matches(root: Path, glob: str) -> Iterator[Path]:

@@ -8,7 +8,7 @@ import yaml
 
 from rolecraft.errors import ConfigurationError
 from rolecraft.hosting.check import check_space
-from rolecraft.hosting.files import pushed_files
+from rolecraft.hosting.files import pinned, pushed_files
 from rolecraft.hosting.spec import Space, read_space
 
 _NOTICE = """\
@@ -28,6 +28,11 @@ def render_readme(space: Space) -> str:
     front = yaml.safe_dump(head, allow_unicode=True, sort_keys=False)
     title, about = space.front_matter.title, space.front_matter.short_description
     return f"---\n{front}---\n\n# {title}\n\n{about}\n\n{_NOTICE}"
+
+
+def _pin(requirements: Path, space: Space) -> None:
+    text = requirements.read_text(encoding="utf-8")
+    requirements.write_text(pinned(text, space.pins), encoding="utf-8")
 
 
 def render_space(path: Path, out: Path) -> list[Path]:
@@ -51,6 +56,7 @@ def render_space(path: Path, out: Path) -> list[Path]:
                 target = Path(made, "space", file)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(root / file, target)
+            _pin(Path(made, "space", "requirements.txt"), space)
             Path(made, "space", "README.md").write_text(render_readme(space), encoding="utf-8")
             if out.exists():
                 out.rmdir()  # empty, and no system but POSIX replaces a folder

@@ -81,13 +81,17 @@ class SmokeTest(_Strict):
 
 
 class Space(_Strict):
-    """Everything that `space.yaml` says. `sleep_time` in seconds; None never sleeps."""
+    """Everything that `space.yaml` says. `sleep_time` in seconds; None never sleeps.
+
+    `pins` are versions of requirements.txt that are others on this hardware.
+    """
 
     repo_id: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     visibility: Literal["public", "private", "protected"]
     front_matter: FrontMatter
     hardware: Text
     sleep_time: Annotated[int, Field(gt=0)] | None = None
+    pins: dict[str, Text] = {}
     variables: dict[str, Text] = {}
     secrets: tuple[Secret, ...] = ()
     volumes: tuple[Mount, ...] = ()
