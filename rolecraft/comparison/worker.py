@@ -4,11 +4,12 @@ Knows no page: whoever looks at the database sees how far it is, so that a reloa
 another process all find the same. A side that breaks is stored as broken, and its pair is void.
 """
 
+import contextvars
 import logging
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -83,7 +84,7 @@ class Worker:
 
     def begin(self, task: Task) -> None:
         """Answer on a thread. The conversation is claimed, and given back when all is stored."""
-        threading.Thread(target=self._run, args=(task,), name="comparison", daemon=True).start()
+        _beside(self._run, task).start()
 
     def _run(self, task: Task) -> None:
         try:
@@ -171,10 +172,7 @@ class Worker:
             if isinstance(answer, Reply):
                 both.cancel()  # the pair is void: what the other says is seen by nobody
                 self._finish(name, answer)
-        threads = [
-            threading.Thread(target=self._one, args=(name, answering, both), daemon=True)
-            for name, answering in begun.items()
-        ]
+        threads = [_beside(self._one, name, answering, both) for name, answering in begun.items()]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -227,6 +225,12 @@ class Worker:
                 if pause is not None:
                     time.sleep(pause)
         log.error("The reply %s could not be stored; the next start marks it as broken off.", name)
+
+
+def _beside(work: Callable[..., None], *given: object) -> threading.Thread:
+    """A thread that knows whose request it serves: ZeroGPU lends its GPU to a visitor."""
+    context = contextvars.copy_context()
+    return threading.Thread(target=context.run, args=(work, *given), name="comparison", daemon=True)
 
 
 def _so_far(answer: Answering | Reply) -> Reply:

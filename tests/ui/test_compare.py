@@ -5,13 +5,15 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from rolecraft.comparison import arms, worker
+from rolecraft.engines.scripted import ScriptedGeneration
 from rolecraft.errors import EngineUnavailable
 from rolecraft.services import Services
 from rolecraft.store.compared import Compared, Pair
@@ -147,6 +149,23 @@ def test_both_sides_are_asked_alike(page: Page) -> None:
     assert any(chosen in message.content for message in one.prompt)
     trace = page.services.desk.shown.trace(pair.left)
     assert trace["whole_sha256"] == one.sha256  # it comes back exactly
+
+
+def test_the_threads_know_whose_request_they_serve(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ZeroGPU reads from the context of a call which visitor's share of a GPU it is."""
+    visitor, seen = ContextVar("visitor", default="nobody"), []
+    spoken = ScriptedGeneration.__iter__
+
+    def speak(generation: ScriptedGeneration) -> Iterator[str]:
+        seen.append(visitor.get())
+        return spoken(generation)
+
+    monkeypatch.setattr(ScriptedGeneration, "__iter__", speak)
+    visitor.set("ann")
+    page.say()
+    assert seen == ["ann", "ann"]
 
 
 def test_sides_are_drawn_and_the_pair_has_its_chance(compared: Opened) -> None:
