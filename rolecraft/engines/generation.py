@@ -68,18 +68,16 @@ class LocalGeneration(Generation):
         if waiting:
             self.end("user_stop")
 
-    def position(self) -> int:
-        """Which place in the queue this request has: 1 is the next, 0 is being answered."""
-        return self._place(self)[0] if self._place and not self._begun else 0
-
-    def expected_wait(self) -> float | None:
-        """Seconds until this request is taken up, as the last ones went; None when unknown."""
-        return self._place(self)[1] if self._place and not self._begun else 0.0
+    def place(self) -> tuple[int, float | None]:
+        """Which place in the queue, 1 being the next and 0 not in it, and the seconds until its
+        turn as the last ones went; None when unknown.
+        """
+        return self._place(self) if self._place and not self._begun else (0, 0.0)
 
     def waiting(self) -> Iterator[tuple[int, float | None]]:
         """The place and the wait, again and again until a slot is given or all is over."""
         while not self._soon_taken():
-            place, wait = self._place(self) if self._place else (0, 0.0)
+            place, wait = self.place()
             if place:
                 yield place, wait
 
@@ -87,8 +85,10 @@ class LocalGeneration(Generation):
         if not self.drive:
             return self.taken.wait(LOOK_S)
         due = time.monotonic() + LOOK_S
-        while not self.taken.is_set() and time.monotonic() < due:
+        while not self.taken.is_set():
             self.drive()
+            if time.monotonic() >= due:
+                break
         return self.taken.is_set()
 
     def __iter__(self) -> Iterator[str]:

@@ -282,9 +282,20 @@ def test_without_a_thread_whoever_reads_does_the_work(adapters: dict[str, str]) 
     engine = make_engine(Worker(model))
     answers = [engine.stream(prompt("你好"), GREEDY, name) for name in ("one", "", "one")]
     assert threading.active_count() == before
-    assert [answer.position() for answer in answers] == [1, 2, 3]
+    assert [answer.place() for answer in answers] == [(1, None), (2, None), (3, None)]
     texts = [said(answer) for answer in answers]
     assert texts[0] == texts[2] != texts[1] and texts[1][0]
+
+
+def test_without_a_thread_whoever_waits_moves_the_others_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(generation, "LOOK_S", 0.0)
+    engine = make_engine(Worker(LocalModel(str(TINY), threads=1, slots=1, inline=True)))
+    first, second, third = (engine.stream(prompt("你好"), GREEDY) for _ in range(3))
+    places = [place for place, _ in third.waiting()]
+    assert places == sorted(places, reverse=True) and set(places) == {2, 1}
+    assert first.ended and second.ended and said(third) == said(first) == said(second)
 
 
 def test_identity_and_counts(worker: Worker, adapters: dict[str, str]) -> None:
@@ -363,13 +374,12 @@ def test_stopping_while_waiting_ends_at_once(
     full: tuple[LocalEngine, list[LocalGeneration]],
 ) -> None:
     answer, next_one = full[1]
-    assert (answer.position(), next_one.position()) == (1, 2)
+    assert (answer.place()[0], next_one.place()[0]) == (1, 2)
     answer.cancel()
     assert list(answer) == []
     assert (answer.finish, answer.reply_tokens) == ("user_stop", 0)
-    assert (answer.position(), next_one.position()) == (0, 1)
-    wait = next_one.expected_wait()
-    assert wait is None or wait > 0
+    place, wait = next_one.place()
+    assert (answer.place(), place) == ((0, 0.0), 1) and (wait is None or wait > 0)
 
 
 def test_a_load_that_failed_is_tried_again(copied: Path) -> None:
