@@ -187,7 +187,8 @@ def _near(
         place = places[0]
         if shares:
             reached, kept = 0.0, 0
-            while kept < len(places) and reached < sampling.top_p * left:
+            # The likeliest stays in the race where rounding has left nothing behind what went.
+            while kept < len(places) and (not kept or reached < sampling.top_p * left):
                 reached += shares[places[kept]]
                 kept += 1
             if kept == len(places) and reached < sampling.top_p * left and not whole:

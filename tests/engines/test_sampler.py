@@ -86,6 +86,13 @@ def test_a_run_of_characters_is_not_said_twice() -> None:
     assert make(temperature=0.0).draw(row(_7=5), "你好世界你好", [], spoken=True) == 7
 
 
+@pytest.mark.parametrize("top_p", [0.7, 1.0])
+def test_a_certain_token_that_would_repeat_leaves_the_next_one(top_p: float) -> None:
+    sampler = make(temperature=0.3, top_p=top_p, no_repeat_ngram_size=3)
+    for lead in (20.0, 60.0, 400.0):  # what the others have together is lost in rounding
+        assert sampler.draw(row(_7=lead, _8=1), "你好世界你好", [], spoken=True) != 7
+
+
 def test_a_reply_that_could_only_repeat_ends() -> None:
     sampler = make(temperature=0.0, no_repeat_ngram_size=1)
     favoured = row(**{f"_{index}": 9.0 for index in range(5, 11)}, _3=8, _4=8, _2=-9, _12=-9)
