@@ -148,7 +148,8 @@ class Worker:
             request.drive = self._drive
         with self._changed:
             waiting = [one for one in self._waiting if not one.cancelled.is_set()]
-            if len(waiting) >= self.model.max_queue:
+            free = self.slots.free if self.slots else 0  # who comes in a burst has these too
+            if len(waiting) >= self.model.max_queue + free:
                 raise InputRefused(
                     "很多人正在聊天，请过一会儿再说。 "
                     "Many people are talking; try again in a moment."

@@ -69,7 +69,7 @@ def test_every_training_command_names_a_stage_and_a_file() -> None:
 
 
 def test_every_variable_that_is_named_exists() -> None:
-    named = set(re.findall(r"\b(?:ROLECRAFT|OPENAI)_[A-Z_]+", TEXT))
+    named = set(re.findall(r"\b(?:ROLECRAFT|OPENAI|SPACES)_[A-Z_]+", TEXT))
     assert named == {variable.name for variable in VARIABLES}
 
 

@@ -370,6 +370,15 @@ def test_a_full_queue_is_said_kindly(full: tuple[LocalEngine, list[LocalGenerati
     later.cancel()
 
 
+def test_a_burst_has_the_free_slots_and_the_queue() -> None:
+    worker = Worker(LocalModel(str(TINY), threads=1, max_queue=2, slots=3, inline=True))
+    engine = make_engine(worker)  # inline: nobody takes them up meanwhile
+    burst = [engine.stream(prompt("一起来"), GREEDY) for _ in range(5)]
+    with pytest.raises(InputRefused, match="很多人正在聊天"):
+        engine.stream(prompt("还有我"), GREEDY)
+    assert len({said(answer) for answer in burst}) == 1
+
+
 def test_stopping_while_waiting_ends_at_once(
     full: tuple[LocalEngine, list[LocalGeneration]],
 ) -> None:
