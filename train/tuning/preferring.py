@@ -21,8 +21,9 @@ Ids = dict[str, list[int]]  # prompt_ids, chosen_ids, rejected_ids: the columns 
 class Verdict:
     """What an adapter makes of some pairs, before and after it was tuned on preferences.
 
-    Margins are log p(chosen) - log p(rejected), in nats, on average; `moved` is the share of pairs
-    whose margin grew.
+    Means over the pairs, in nats: `chosen` is log p(chosen), `margin` is what it has before
+    log p(rejected). `moved` is the share of pairs whose margin grew. Where the margin grows while
+    the chosen replies become less likely, an adapter has only learnt what not to say.
     """
 
     pairs: int
@@ -30,6 +31,8 @@ class Verdict:
     preferred_after: float
     margin_before: float
     margin_after: float
+    chosen_before: float
+    chosen_after: float
     moved: float
 
 
@@ -54,27 +57,32 @@ def held_out(pair: Preferred, share: float, seed: int) -> bool:
 
 def verdict(model: Any, before: str, after: str, pairs: Sequence[Ids], batch: int) -> Verdict:
     """Compare two attached adapters on these pairs."""
-    first, second = (margins(model, name, pairs, batch) for name in (before, after))
+    said = [likelihoods(model, name, pairs, batch) for name in (before, after)]
+    first, second = ([chosen - rejected for chosen, rejected in one] for one in said)
     count = len(pairs)
+    chosen_before, chosen_after = (sum(chosen for chosen, _ in one) / count for one in said)
     return Verdict(
         count,
         sum(one > 0 for one in first) / count,
         sum(one > 0 for one in second) / count,
         round(sum(first) / count, 4),
         round(sum(second) / count, 4),
+        round(chosen_before, 4),
+        round(chosen_after, 4),
         sum(new > old for old, new in zip(first, second, strict=True)) / count,
     )
 
 
-def margins(model: Any, adapter: str | None, pairs: Sequence[Ids], batch: int) -> list[float]:
-    """log p(chosen) - log p(rejected) of each pair under an attached adapter."""
+def likelihoods(
+    model: Any, adapter: str | None, pairs: Sequence[Ids], batch: int
+) -> list[tuple[float, float]]:
+    """log p(chosen) and log p(rejected) of each pair under an attached adapter."""
     chatglm3.activate(model, adapter)
-    found: list[float] = []
+    found: list[tuple[float, float]] = []
     for start in range(0, len(pairs), batch):
         part = pairs[start : start + batch]
-        chosen = list(_said(model, part, "chosen_ids"))
-        rejected = list(_said(model, part, "rejected_ids"))
-        found += [one - other for one, other in zip(chosen, rejected, strict=True)]
+        both = (_said(model, part, column) for column in ("chosen_ids", "rejected_ids"))
+        found += zip(*both, strict=True)
     return found
 
 

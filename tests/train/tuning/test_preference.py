@@ -125,8 +125,9 @@ def test_votes_become_an_arm_that_prefers_what_was_preferred(
     people = read_shelf(SHELF).characters
     pairs = rated.preferred(Path(wanted.ratings), people, SMALL)
     rows = [row for one in pairs if (row := preferring.encoded(one, tokenizer, 640))]
-    first, second = (preferring.margins(model, name, rows, 8) for name in ("before", "after"))
-    assert all(new > old for old, new in zip(first, second, strict=True))
+    first, second = (preferring.likelihoods(model, name, rows, 8) for name in ("before", "after"))
+    for (chosen, rejected), (now_chosen, now_rejected) in zip(first, second, strict=True):
+        assert now_chosen - now_rejected > chosen - rejected
 
 
 def test_an_erased_rater_s_votes_are_in_no_further_data(
