@@ -42,10 +42,11 @@ class Config(StageConfig):
     prompt: str = "small"  # small: the mini's short persona; large: the whole one
     emotions: bool = True  # whether replies open with their emotion
     beta: float = 0.1  # how near it stays to where it began
-    loss_type: tuple[str, ...] = ("sigmoid",)  # DPO's own; "sft" beside it keeps replies likely
-    loss_weights: tuple[float, ...] = ()
-    learning_rate: float = 1e-4
-    num_train_epochs: float = 3.0
+    # "sigmoid" is DPO's own; without "sft" beside it small models learn what not to say, and no more
+    loss_type: tuple[str, ...] = ("sigmoid", "sft")
+    loss_weights: tuple[float, ...] = (1.0, 1.0)
+    learning_rate: float = 3e-5
+    num_train_epochs: float = 2.0
     max_steps: int = -1  # more than 0 decides instead of the epochs
     per_device_train_batch_size: int = 4
     gradient_accumulation_steps: int = 1
