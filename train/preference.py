@@ -42,7 +42,7 @@ class Config(StageConfig):
     prompt: str = "small"  # small: the mini's short persona; large: the whole one
     emotions: bool = True  # whether replies open with their emotion
     beta: float = 0.1  # how near it stays to where it began
-    # "sigmoid" is DPO's own; without "sft" beside it small models learn what not to say, and no more
+    # "sigmoid" is DPO's own; without "sft" beside it a small model only learns what not to say
     loss_type: tuple[str, ...] = ("sigmoid", "sft")
     loss_weights: tuple[float, ...] = (1.0, 1.0)
     learning_rate: float = 3e-5

@@ -6,7 +6,7 @@ engine meets. Knows no ratings and writes no file.
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rolecraft.conversation import Message
@@ -86,7 +86,7 @@ def likelihoods(
     return found
 
 
-def _said(model: Any, pairs: Sequence[Ids], column: str) -> Iterator[float]:
+def _said(model: Any, pairs: Sequence[Ids], column: str) -> list[float]:
     """The log-probability of a reply of each pair, after its prompt."""
     import torch
 
@@ -97,10 +97,12 @@ def _said(model: Any, pairs: Sequence[Ids], column: str) -> Iterator[float]:
     for place, row in enumerate(rows):  # padding follows, so that positions stay as they are
         ids[place, : len(row)] = torch.tensor(row)
         mask[place, : len(row)] = 1
+    found = []
     with torch.inference_mode():
         hidden = model.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         for place, (row, one) in enumerate(zip(rows, pairs, strict=True)):
             begin = len(one["prompt_ids"])
             logits = model.lm_head(hidden[place, begin - 1 : len(row) - 1]).float()
             told = logits.log_softmax(-1).gather(1, ids[place, begin : len(row), None])
-            yield float(told.sum())
+            found.append(float(told.sum()))
+    return found
