@@ -110,12 +110,12 @@ def open_form(desk: Desk, visit: Visit, turn: str, pair: tuple[str, ...], rubric
 
 def filled(form: Form, rng: random.Random) -> Submission:
     scores = tuple(
-        Score(side, name, rng.randint(1, 5))  # type: ignore[arg-type]
-        for side in ("left", "right")
-        for name in CRITERIA
+        Score(side, name, rng.randint(1, 5)) for side in ("left", "right") for name in CRITERIA
     )
     vote = rng.choice(["left", "right", "tie", "both_bad"])
-    return Submission(str(uuid.uuid4()), form.id, form.token, vote, scores, "", 900, 1000)
+    return Submission(
+        str(uuid.uuid4()), form.id, form.token, vote, scores, active_ms=900, wall_ms=1000
+    )
 
 
 def visitor(desk: Desk, name: str) -> Visit:

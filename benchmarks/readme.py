@@ -171,6 +171,23 @@ def retrieval() -> str:
     return table(("encoder", "recall@3", "bar", "", "a question, median"), rows)
 
 
+def serving() -> str:
+    """The ratios of the local engine, or that nobody measured them yet."""
+    result = measured("serving")
+    if result is None:
+        return missing("serving")
+    from benchmarks.serving import CASES, below_floor
+
+    low = below_floor(result["cases"])
+    rows = [
+        Bar(label, f"{found['ratio']:.2f}", f"{floor:g} (goal {goal:g})", name not in low).cells
+        for name, (label, floor, goal) in CASES.items()
+        if "ratio" in (found := result["cases"].get(name, {}))
+    ]
+    told = f"`{result['command']}`, {result['measured']}, {result['cores']} cores, small GLM:\n\n"
+    return told + table(("ratio", "measured", "floor", ""), rows)
+
+
 def measured(name: str) -> Any:
     """The figures a benchmark left, or None when it was not run yet."""
     path = RESULTS / f"{name}.json"
@@ -202,6 +219,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "release": release,
     "mini": mini,
     "retrieval": retrieval,
+    "serving": serving,
 }
 
 

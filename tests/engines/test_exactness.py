@@ -1,5 +1,6 @@
 """Every request says what it would say alone, whatever comes, goes and is remembered beside it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,8 @@ def slots(folders: dict[str, str], loaded: Loaded) -> Slots:
     return made
 
 
+# A quick look at every change; EXACTNESS_EXAMPLES=200 is the long one.
+EXAMPLES = int(os.environ.get("EXACTNESS_EXAMPLES", "25"))
 VISIT = st.fixed_dictionaries(
     {
         "adapter": st.sampled_from(NAMES),
@@ -167,7 +170,9 @@ def run(slots: Slots, visits: list[Visit]) -> None:
     assert slots.free == slots.count and not running
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
 @given(facts=st.lists(VISIT, min_size=1, max_size=7))
 def test_greedy_equals_peft_one_at_a_time(
     slots: Slots, loaded: Loaded, alone: Alone, facts: list[dict[str, object]]
