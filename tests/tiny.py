@@ -47,22 +47,27 @@ def make_encoder(folder: Path) -> Path:
 
 def make_voices(folder: Path, names: Sequence[str]) -> Path:
     """A base of 0.4 million random weights below `folder`, with an adapter for each name."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-
     from rolecraft.engines import chatglm3
 
     base = folder / VOICES["folder"]
     shutil.copytree(GLM, base, ignore=shutil.ignore_patterns("expected*", "adapter"))
     for seed, name in enumerate(names):
-        torch.manual_seed(seed)
-        config = LoraConfig(
-            r=4, lora_alpha=32, target_modules=["q_proj", "v_proj", "o_proj"],
-            init_lora_weights=False, task_type="CAUSAL_LM",
-        )  # fmt: skip
         net = chatglm3.load_model(base, dtype="fp32", device="cpu")
-        get_peft_model(net, config).save_pretrained(base / "adapters" / name)
+        save_adapter(net, seed, base / "adapters" / name)
     return folder
+
+
+def save_adapter(net: Any, seed: int, folder: Path) -> None:
+    """An adapter of random values for this base, made and saved by PEFT itself."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(seed)
+    config = LoraConfig(
+        r=4, lora_alpha=32, target_modules=["q_proj", "v_proj", "o_proj"],
+        init_lora_weights=False, task_type="CAUSAL_LM",
+    )  # fmt: skip
+    get_peft_model(net, config).save_pretrained(folder)
 
 
 def voice_arms(names: Sequence[str]) -> dict[str, dict[str, Any]]:

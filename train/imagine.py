@@ -273,17 +273,6 @@ def imagined_talks(
         yield talk(character, exchanges)
 
 
-def stream(
-    name: str, rng: random.Random, phrases: Sequence[str] = ()
-) -> Iterator[tuple[Message, ...]]:
-    """The talks of a source that is written rather than collected: "imagined" or "cast"."""
-    if name == "imagined":
-        return imagined_talks(rng, phrases)
-    from train.cast import cast_talks
-
-    return cast_talks(rng)
-
-
 _SIGNS = (
     (1, 20, "摩羯座"), (2, 19, "水瓶座"), (3, 21, "双鱼座"), (4, 20, "白羊座"),
     (5, 21, "金牛座"), (6, 22, "双子座"), (7, 23, "巨蟹座"), (8, 23, "狮子座"),

@@ -127,11 +127,9 @@ def _pairs(config: Config) -> tuple[list[Any], list[Any]]:
 
 
 def _budget(config: Config) -> Budget:
-    from train.imagine import MINI_BUDGET
-    from train.tuning.mix import LARGE_BUDGET
+    from train.tuning.mix import prompt_budget
 
-    budget = MINI_BUDGET if config.prompt == "small" else LARGE_BUDGET
-    return dataclasses.replace(budget, emotions=config.emotions)
+    return prompt_budget(config.prompt, config.emotions)
 
 
 def _origin(config: Config) -> dict[str, Any]:

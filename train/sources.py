@@ -120,12 +120,15 @@ def composed(
 
     Their only memory is `rng`: what they are made of is drawn apart from it.
     """
-    from train.imagine import stream
+    from train.cast import cast_talks
+    from train.imagine import imagined_talks
     from train.recall import Exercises
 
+    if name == "cast":
+        return cast_talks(rng)
     if name == "recall":
         return iter(Exercises(rng, [line for line in lines if 5 <= len(line) <= SHORT], words))
-    return stream(name, rng, _phrases(lines, words, seed))
+    return imagined_talks(rng, _phrases(lines, words, seed))
 
 
 def _phrases(lines: Sequence[str], words: Sequence[str], seed: int) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel
 from transformers import LogitsProcessor, LogitsProcessorList
 
 from rolecraft.conversation import Identity, Message, Sampling
@@ -22,6 +22,7 @@ from rolecraft.engines.local import LocalEngine, Worker
 from rolecraft.engines.slots import Slots
 from rolecraft.errors import EngineFailed, EngineNotFound, EngineUnavailable, InputRefused
 from tests.engines.checkpoints import TINY
+from tests.tiny import save_adapter
 
 ADAPTERS = ("one", "two", "three")
 GREEDY = Sampling(temperature=0.0, max_new_tokens=10)
@@ -43,12 +44,7 @@ def adapters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Three adapters that PEFT itself made and saved."""
     folder = tmp_path_factory.mktemp("adapters")
     for seed, name in enumerate(ADAPTERS):
-        torch.manual_seed(seed)
-        config = LoraConfig(
-            r=4, lora_alpha=32, target_modules=["q_proj", "v_proj", "o_proj"],
-            init_lora_weights=False, task_type="CAUSAL_LM",
-        )  # fmt: skip
-        get_peft_model(plain_model(), config).save_pretrained(folder / name)
+        save_adapter(plain_model(), seed, folder / name)
     return {name: str(folder / name) for name in ADAPTERS}
 
 

@@ -127,8 +127,11 @@ class Mix:
                 "The source cast draws on every written answer, so none is left to validate with. "
                 "Take general, specific and script, or validation_share = 0."
             )
-        lines, words = spoken_lines(Path(self.config.characters)), self.chat.words()
-        self.streams = {name: composed(name, self.rng, lines, words, self.seed) for name in found}
+        if found:
+            lines, words = spoken_lines(Path(self.config.characters)), self.chat.words()
+            self.streams = {
+                name: composed(name, self.rng, lines, words, self.seed) for name in found
+            }
         if set(self.config.sources) & set(OWN) or self.config.validation_share:
             self._read_piles()
 
@@ -205,9 +208,14 @@ def _answers(character: Character, scene: Dialogue) -> bool:
     return False in speakers and True in speakers[speakers.index(False) :]
 
 
+def prompt_budget(prompt: str, emotions: bool) -> Budget:
+    """The chat's budget for a "small" or a "large" prompt, with replies that open as asked."""
+    budget = MINI_BUDGET if prompt == "small" else LARGE_BUDGET
+    return dataclasses.replace(budget, emotions=emotions)
+
+
 def _budget(config: Config, chat: ChatFormat) -> Budget:
-    budget = MINI_BUDGET if config.prompt == "small" else LARGE_BUDGET
-    budget = dataclasses.replace(budget, emotions=config.emotions)
+    budget = prompt_budget(config.prompt, config.emotions)
     if not config.source_tokens:
         return budget
     return dataclasses.replace(
