@@ -24,7 +24,8 @@ from rolecraft.conversation import Conversation, Reply
 from rolecraft.marks import leaks
 from rolecraft.services import open_catalog, open_knowledge
 from rolecraft.settings import Settings
-from train.imagine import Imagination, material
+from train.imagine import Imagination
+from train.topics import material
 
 RESULT = Path(__file__).parent / "results" / "mini.json"
 # Stricter than what the page flags. A programmer (程序员) and a boy's helper (助手) are people.

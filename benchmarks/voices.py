@@ -22,7 +22,7 @@ from rolecraft.characters.model import Character
 from rolecraft.conversation import Conversation
 from rolecraft.evaluation.style import reader_of_letters, training_texts
 from rolecraft.settings import Settings
-from train.imagine import material
+from train.topics import material
 
 RESULT = Path(__file__).parent / "results" / "voices.json"
 OPENINGS = Path(__file__).with_name("openings.txt")

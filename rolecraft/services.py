@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 Makers = Mapping[str, Callable[[EngineCard], Engine]]
 
+_WAYS = 3  # of saying an everyday thing that the written arm compares with
 _REFUSED = 8  # who come when the engine's queue is full: it says so, and needs a thread for it
 _MOST_AT_ONCE = 300
 ENCODERS = {"mini": "mini/encoder", "chatglm3": "BAAI/bge-large-zh-v1.5"}
@@ -187,10 +188,18 @@ def open_catalog(
 
 
 def written_answers(shelf: Shelf, character: str) -> Sequence[Written]:
-    """The train answers of a character; those out of its knowledge serve as evasions too."""
+    """The train and everyday answers of a character; those out of its knowledge serve as evasions.
+
+    Of the ways of saying an everyday thing a few do, since all are encoded for each character.
+    """
+    found = shelf.get(character)
     return [
         Written(one.question, one.answer, one.emotion, one.kind == "out_of_knowledge")
-        for one in shelf.get(character).questions_of("train")
+        for one in found.questions_of("train")
+    ] + [
+        Written(way, one.answer.text, one.answer.emotion, one.beyond)
+        for one in found.everyday
+        for way in one.said[:_WAYS]
     ]
 
 

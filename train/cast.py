@@ -11,14 +11,14 @@ from pathlib import Path
 import yaml
 
 from rolecraft.characters import read_shelf
-from rolecraft.characters.model import Character, Dialogue, Question
+from rolecraft.characters.model import Character, Dialogue, Everyday, Question
 from rolecraft.conversation import Message, Passage
 from rolecraft.knowledge.passages import Source, passages_of
 from train.imagine import Answered, Imagination, talk
+from train.topics import CHARACTERS
 
-CHARACTERS = Path(__file__).parent.parent / "characters"
-# Questions, scenes, general answers, imagined wordings of real facts, small talk and evasions.
-SHARES = {"questions": 0.4, "script": 0.15, "general": 0.07, "wordings": 0.23, "banks": 0.15}
+# Questions, scenes, general answers, imagined wordings of real facts, what everybody says.
+SHARES = {"questions": 0.3, "script": 0.1, "general": 0.05, "wordings": 0.2, "everyday": 0.35}
 
 
 def voice_of(character: Character) -> str:
@@ -67,9 +67,8 @@ class Cast:
         voice = voice_of(character)
         if kind == "wordings":
             return self.imagination.profile_exchange(character, voice)
-        if kind == "banks":
-            bank = self.rng.choice(("small_talk", "small_talk", "evasions"))
-            return self.imagination.banked_exchange(bank, character, voice)
+        if kind == "everyday" and character.everyday:
+            return self.everyday(character, self.rng.choice(character.everyday))
         if kind == "general" and character.general and self.instructions:
             answers = self.rng.choice(character.general)
             answer = self.rng.choice(answers.answers)
@@ -83,14 +82,29 @@ class Cast:
 
     def asked(self, character: Character, one: Question) -> Answered:
         """This question with the passages retrieval would bring."""
-        wanted = one.source or f"question.{one.id}"
+        own = f"question.{one.id}"
+        told = one.source and one.source.startswith("script.") and self.rng.random() < 0.6
+        wanted = one.source if one.source and not told else own
         right = [source for source in self.sources[character.id] if source.field == wanted]
-        # A scene is cut in pieces; retrieval brings the one or two nearest.
-        chosen = self.rng.sample(right, min(len(right), self.rng.choice((1, 1, 2))))
-        if not one.source and self.rng.random() < 0.4:
+        # Of a scene retrieval brings the nearest piece, or what was answered about it.
+        chosen = self.rng.sample(right, min(len(right), 1))
+        if not one.source and self.rng.random() < 0.25:
             chosen = []
-        passages = (*map(as_passage, chosen), *self.noise(character, 3 - len(chosen)))
-        return Answered(one.question, passages, one.answer, one.emotion)
+        beside = [p for p in self.noise(character, 3 - len(chosen)) if p.field != own]
+        value = one.answer if wanted == own and chosen else ""
+        passages = (*map(as_passage, chosen), *beside)
+        return Answered(one.question, passages, one.answer, one.emotion, value=value)
+
+    def everyday(self, character: Character, one: Everyday) -> Answered:
+        """What everybody says, with the character's own answer among the passages."""
+        field = f"everyday.{one.topic}"
+        right = [as_passage(s) for s in self.sources[character.id] if s.field == field]
+        beside = [p for p in self.noise(character, 3 - len(right)) if p.field != field]
+        first = self.rng.random() < 0.85
+        passages = (*right, *beside) if first else (*beside, *right)
+        answer = one.answer
+        question = self.rng.choice(one.said or (one.topic,))
+        return Answered(question, passages, answer.text, answer.emotion, value=answer.text)
 
     def noise(self, character: Character, count: int) -> tuple[Passage, ...]:
         """Passages beside the point."""

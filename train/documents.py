@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from rolecraft.conversation import Message
 
 IGNORED = -100
+# Stands around what a reply repeats from above and is never seen by a model. The words between two
+# seams are cut into pieces by themselves, as they were where they are copied from.
+SEAM = "\x1f"
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class ChatFormat:
         self.roles = {name: size + 5 + place for place, name in enumerate(names)}
         self.eos = 2
         self.line = self.pieces.encode("\n")
+        self.colon = self.pieces.encode("：")
 
     def document(self, messages: Sequence[Message], learn_all: bool = False) -> Document:
         """Ids of a whole dialogue; learnt are the replies and the token that ends each."""
@@ -54,7 +58,7 @@ class ChatFormat:
         for message in messages:
             ids.append(self.roles[message.role])
             learnt.append(learn_all or after_reply)
-            body = self.line + self.pieces.encode(message.content)
+            body = self.line + self.encode(message.content)
             ids += body
             spoken = message.role == "assistant"
             learnt += [learn_all] * len(self.line)
@@ -65,6 +69,15 @@ class ChatFormat:
         told = messages[0].role == "system" and len(messages) > 1 and not learn_all
         prefix = 3 + len(self.line) + len(self.pieces.encode(messages[0].content)) if told else 0
         return Document(np.array(ids, np.int32), np.array(learnt, bool), prefix)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text whose seams no piece spans."""
+        first, *others = text.split(SEAM)
+        ids: list[int] = self.pieces.encode(first)
+        for part in others:
+            # Behind a sign nothing is put before a word, as is done at the beginning of a text.
+            ids += self.pieces.encode(f"：{part}")[len(self.colon) :] if part else []
+        return ids
 
     def words(self) -> list[str]:
         """The pieces of the vocabulary that are Chinese characters and nothing else."""

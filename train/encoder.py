@@ -4,8 +4,9 @@
 
 A small BERT over characters, trained contrastively in groups: every group is one person, its
 passages the candidates, so that the model learns to tell the passages of one person apart, which
-is what retrieval asks of it. Loaded by FlagEmbedding like any BGE. The groups of a step follow from
-the seed and the step alone, so a training that was killed and started again ends with the weights
+is what retrieval asks of it. Ways of asking after a passage stand for it as they do in the index,
+and what everybody says stands beside. Loaded by FlagEmbedding like any BGE. The groups of a step
+follow from the seed and the step alone, so a training that was killed and started again ends with the weights
 of one in one piece (one machine, `threads = 1`).
 """
 
@@ -20,11 +21,11 @@ from typing import Any
 
 from rolecraft.characters import read_shelf
 from rolecraft.characters.model import Character
-from rolecraft.knowledge.passages import Source, answer_passage, passages_of
-from train.cast import CHARACTERS
+from rolecraft.knowledge.passages import Source, answer_passage, passages_of, searched_of
 from train.config import StageConfig
-from train.imagine import Imagination, material
+from train.imagine import Imagination
 from train.tokenizer import LEVEL_1
+from train.topics import CHARACTERS, material, topics
 
 MAX_LENGTH = 128
 _BEFORE = (
@@ -57,6 +58,8 @@ class Config(StageConfig):
     learning_rate: float = 6e-4
     temperature: float = 0.05
     imagined_share: float = 0.35
+    everyday_share: float = 0.2
+    init_from: str = ""  # a folder of finished weights to go on from
     passage_chars: int = 80  # scenes are learnt by their beginnings, in half the time
     threads: int = 1
     characters: str = str(CHARACTERS)
@@ -82,13 +85,30 @@ class Groups:
         self.config = config
         self.imagination = Imagination(rng)
         self.cast = read_shelf(Path(config.characters)).characters
-        self.sources = {one.id: passages_of(one) for one in self.cast}
+        self.sources = {one.id: searched_of(one) for one in self.cast}
 
     def draw(self) -> Group:
         """One group."""
-        if self.rng.random() < self.config.imagined_share or not self.cast:
+        kind = self.rng.random() if self.cast else 1.0
+        if kind < self.config.everyday_share:
+            return self._everyday()
+        if kind < self.config.everyday_share + self.config.imagined_share or not self.cast:
             return self._imagined()
         return self._shipped(self.rng.choice(self.cast))
+
+    def _everyday(self) -> Group:
+        """What everybody says and what is asked after, each found by another way of saying it."""
+        ways = {f"everyday.{n}": topic.said for n, topic in enumerate(topics())}
+        banks = material("questions")
+        ways |= {f"profile.{field}": tuple(banks[field]["train"]) for field in banks}
+        chosen = self.rng.sample(list(ways), min(2 * self.config.candidates, len(ways)))
+        two = [self.rng.sample(ways[origin], 2) for origin in chosen]
+        return Group(
+            tuple(self._typed(asked.replace("{name}", "")) for asked, _ in two),
+            tuple(chosen),
+            tuple(known.replace("{name}", "") for _, known in two),
+            tuple(chosen),
+        )
 
     def _imagined(self) -> Group:
         person, voice = self.imagination.person()
@@ -98,12 +118,10 @@ class Groups:
         questions = [self._typed(self._wording(field, name)) for field in fields]
         passages = [f"{s.text}" for s in passages_of(person)]
         origins = [s.origin for s in passages_of(person)]
-        for place, group in enumerate(self.rng.sample(material("small_talk"), 4)):
-            asked, written = self.rng.sample(group["user"], 2)
-            answer = self.rng.choice(
-                group["replies"].get(voice) or next(iter(group["replies"].values()))
-            )
-            passages.append(answer_passage(written, answer["text"]))
+        for place, topic in enumerate(self.rng.sample(topics(), 6)):
+            asked, written = self.rng.sample(topic.said, 2)
+            answer = self.rng.choice(topic.reply(voice) or topic.answers)
+            passages.append(answer_passage(written, answer.text))
             origins.append(f"talk.{place}")
             questions.append(asked)
             fields.append(f"talk.{place}")
@@ -120,14 +138,23 @@ class Groups:
         pairs += [(self._wording(f, name), f"profile.{f}") for f in self.rng.sample(fields, 5)]
         ways = [(way, origin) for origin, some in character.asked.items() for way in some]
         pairs += self.rng.sample(ways, min(9, len(ways)))
+        daily = self.rng.sample(character.everyday, min(10, len(character.everyday)))
+        pairs += [(self.rng.choice(one.said), f"everyday.{one.topic}") for one in daily if one.said]
+        said = [
+            Source("", "", self.rng.choice(one.said), "", f"everyday.{one.topic}")
+            for one in character.everyday
+            if one.said
+        ]
         pairs += [(self._cloze(s), s.origin) for s in sources if s.field.startswith("script.")][:3]
-        pairs = [(self._typed(question), origin) for question, origin in pairs]
+        asking = {question for question, _ in pairs}
+        sources = [s for s in (*sources, *said) if s.text not in asking]
         own = {q.question for q in asked}
         # The very question must not be found by its own copy: that would teach nothing.
         dropped = {
             s.field for s in sources if any(f"问：{q} " in s.text for q, _ in pairs if q in own)
         }
         kept = [s for s in sources if s.field not in dropped or s.origin == s.field]
+        pairs = [(self._typed(question), origin) for question, origin in pairs]
         return self._cut(
             [q for q, _ in pairs],
             [t for _, t in pairs],
@@ -189,8 +216,11 @@ class Groups:
         )
 
 
-def build_tokenizer(folder: Path) -> Any:
-    """A BERT tokeniser whose pieces are single characters, saved to `folder`."""
+def build_tokenizer(folder: Path, known: Sequence[str] = ()) -> Any:
+    """A BERT tokeniser whose pieces are single characters, saved to `folder`.
+
+    `known` pieces keep their ids.
+    """
     from transformers import BertTokenizer
 
     ascii_signs = [chr(code) for code in range(33, 127)]
@@ -199,6 +229,7 @@ def build_tokenizer(folder: Path) -> Any:
     letters = dict.fromkeys([*ascii_signs, *pieces, *marks, *LEVEL_1, *_more_characters()])
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters]
     folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = list(dict.fromkeys([*known, *vocabulary]))
     (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
     tokenizer = BertTokenizer(str(folder / "vocab.txt"))
     tokenizer.model_max_length = MAX_LENGTH
@@ -278,8 +309,17 @@ def run(config: Config) -> Path:
     output = Path(config.output_dir)
     checkpoint = Path(config.work_dir) / "encoder.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    tokenizer = build_tokenizer(output)
+    before = Path(config.init_from) if config.init_from else None
+    known = (before / "vocab.txt").read_text("utf-8").split("\n") if before else []
+    tokenizer = build_tokenizer(output, known)
     model = build_model(config, len(tokenizer))
+    if before:
+        from safetensors.torch import load_file
+
+        weights = load_file(before / "model.safetensors")
+        words = weights.pop("embeddings.word_embeddings.weight")
+        model.load_state_dict(weights, strict=False)
+        model.embeddings.word_embeddings.weight.data[: len(words)] = words
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=0.01)
     start, begun = 0, time.monotonic()
     if checkpoint.exists():

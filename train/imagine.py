@@ -9,19 +9,15 @@ import dataclasses
 import functools
 import random
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from rolecraft.characters import read_shelf
-from rolecraft.characters.model import AGE_GROUPS, Character, Style
+from rolecraft.characters.model import AGE_GROUPS, Answer, Character, Style
 from rolecraft.conversation import Budget, Conversation, Identity, Message, Passage, Reply, Sampling
 from rolecraft.knowledge.passages import answer_passage, passages_of, profile_passage
 from rolecraft.prompts import render, spoken
+from train.documents import SEAM
+from train.topics import Topic, cast, material, topics
 
-MATERIAL = Path(__file__).parent / "material"
-CHARACTERS = Path(__file__).parent.parent / "characters"
 VOICES = ("child", "teen", "lively", "gentle", "plain", "dry", "elder", "warm")
 MINI_BUDGET = Budget(tokens=900, passage_chars=80, full_persona=False)
 LONG_FIELDS = (
@@ -32,6 +28,7 @@ OPEN_FIELDS = (
     "favourite_sport", "favourite_television", "favourite_film", "disliked_food", "dislikes",
     "fears", "catchphrase",
 )  # fmt: skip
+GIVEN = 0.85  # of everyday talk: the person's answer stands in the prompt, as retrieval brings it
 _IDENTITY = Identity("author", "")
 
 
@@ -55,12 +52,6 @@ class Answered:
         return dataclasses.replace(self, question=question, reply=reply, passages=passages)
 
 
-@functools.cache
-def material(name: str) -> Any:
-    """One bank of `train/material/`."""
-    return yaml.safe_load((MATERIAL / f"{name}.yaml").read_text("utf-8"))
-
-
 def kept(values: Sequence[Any], heldout: bool) -> list[Any]:
     """Nine tenths of a pool for training, or the held-out tenth."""
     return [value for place, value in enumerate(values) if (place % 10 == 9) == heldout]
@@ -69,15 +60,21 @@ def kept(values: Sequence[Any], heldout: bool) -> list[Any]:
 class Imagination:
     """Draws people and talks. `heldout` draws from what training never sees.
 
-    With `phrases`, half of the facts are words that nobody would guess.
+    With `phrases`, half of the facts are words that nobody would guess; `lines` are things that a
+    person may have said to anything: only looking tells what is to be said again.
     """
 
     def __init__(
-        self, rng: random.Random, heldout: bool = False, phrases: Sequence[str] = ()
+        self,
+        rng: random.Random,
+        heldout: bool = False,
+        phrases: Sequence[str] = (),
+        lines: Sequence[Answer] = (),
     ) -> None:
         self.rng = rng
         self.heldout = heldout
         self.phrases = phrases
+        self.lines = lines
         self.values = material("values")
 
     def person(self) -> tuple[Character, str]:
@@ -177,52 +174,79 @@ class Imagination:
         reply = answer["text"].replace("{value}", value.rstrip("。"))
         right = self._passage(character, field)
         passages = self._among(character, [right], field)
-        return Answered(question, passages, reply, answer["emotion"], field, value).named(
-            character.name["zh"]
-        )
+        told = Answered(question, passages, reply, answer["emotion"], field, value)
+        return told.named(character.name["zh"])
 
     def _passage(self, character: Character, field: str) -> Passage:
         return Passage(f"profile.{field}", profile_passage(field, character.profile[field]), 0.6)
 
-    def _among(self, character: Character, right: list[Passage], field: str) -> tuple[Passage, ...]:
+    def _among(
+        self, character: Character, right: list[Passage], field: str, topic: Topic | None = None
+    ) -> tuple[Passage, ...]:
         others = [key for key in character.profile if key != field]
         wanted = self.rng.choice((1, 2, 2, 2)) if right else self.rng.choice((0, 1, 2, 3))
         wrong = [self._passage(character, key) for key in self.rng.sample(others, wanted)]
-        # A real person's scenes and answers stand among the facts; they are longer and livelier.
-        wrong = [self.rng.choice(told()) if self.rng.random() < 0.3 else one for one in wrong]
+        wrong = [self._beside(one, topic) for one in wrong]
         # Retrieval puts the right passage first about four times in five.
         place = 0 if self.rng.random() < 0.8 else self.rng.randint(0, len(wrong))
         return (*wrong[:place], *right, *wrong[place:])
+
+    def _beside(self, fact: Passage, topic: Topic | None) -> Passage:
+        """A passage beside the point: a fact, somebody's scene or answer, or other everyday talk."""
+        kind = self.rng.random()
+        if kind < 0.45:
+            return fact
+        if kind < 0.65:
+            return self.rng.choice(told())
+        other = self.rng.choice(topics())
+        if other is topic:
+            return fact
+        return self._said_to(other, self._said(other, "plain"))
+
+    def _said_to(self, topic: Topic, answer: Answer) -> Passage:
+        way = topic.said[0] if self.rng.random() < 0.5 else self.rng.choice(topic.said)
+        return Passage("everyday", answer_passage(way, answer.text), 0.6)
+
+    def _said(self, topic: Topic, voice: str) -> Answer:
+        """What somebody answers to this: a character, a bank, or a line that has little to do."""
+        kind = self.rng.random()
+        if kind < 0.25 and self.lines:
+            return self._strange(self.rng.choice(self.lines))
+        if kind < 0.45 and topic.replies:
+            return self.rng.choice(topic.reply(voice))
+        return self._strange(self.rng.choice(topic.answers or topic.reply(voice)))
+
+    def _strange(self, answer: Answer) -> Answer:
+        """Now and then with words in it that nobody would guess."""
+        if not self.phrases or self.rng.random() > 0.15:
+            return answer
+        place = self.rng.randint(0, len(answer.text))
+        word = self.rng.choice(self.phrases)
+        return Answer(answer.text[:place] + word + answer.text[place:], answer.emotion)
 
     def _reply(self, voices: dict[str, list[dict[str, str]]], voice: str) -> dict[str, str]:
         pool = voices.get(voice) or voices.get("plain") or next(iter(voices.values()))
         return self.rng.choice(pool)
 
-    def banked_exchange(self, bank: str, character: Character, voice: str) -> Answered:
-        """Small talk or an evasion in the person's voice, passages beside the point."""
-        group = self.rng.choice(material(bank))
-        pool = group.get("heldout") if self.heldout else None
-        question = self.rng.choice(pool or group["user"])
-        answer = self._reply(group["replies"], voice)
-        right = []
-        if self.rng.random() < 0.5:
-            # What the person once said to the like: said again, or said in other words.
-            said = answer if self.rng.random() < 0.6 else self._reply(group["replies"], voice)
-            text = answer_passage(self.rng.choice(group["user"]), said["text"])
-            right = [Passage("question", text, 0.6)]
-        passages = self._among(character, right, "") if right or self.rng.random() < 0.8 else ()
-        return Answered(question, passages, answer["text"], answer["emotion"]).named(
-            character.name["zh"]
-        )
+    def everyday_exchange(self, character: Character, voice: str) -> Answered:
+        """What everybody says, answered as the person answers it, or evaded."""
+        topic = self.rng.choice(topics())
+        question = self.rng.choice(topic.said)
+        if topic.replies and self.rng.random() > GIVEN:
+            answer = self.rng.choice(topic.reply(voice))
+            passages = self._among(character, [], "", topic) if self.rng.random() < 0.8 else ()
+            told = Answered(question, passages, answer.text, answer.emotion)
+        else:
+            answer = self._said(topic, voice)
+            passages = self._among(character, [self._said_to(topic, answer)], "", topic)
+            told = Answered(question, passages, answer.text, answer.emotion, value=answer.text)
+        return told.named(character.name["zh"])
 
     def exchange(self, character: Character, voice: str) -> Answered:
         """One exchange of any kind, in the shares that visitors bring."""
-        kind = self.rng.random()
-        if kind < 0.62:
+        if self.rng.random() < 0.5:
             return self.profile_exchange(character, voice)
-        if kind < 0.86:
-            return self.banked_exchange("small_talk", character, voice)
-        return self.banked_exchange("evasions", character, voice)
+        return self.everyday_exchange(character, voice)
 
 
 def talk(
@@ -243,9 +267,11 @@ def talk(
 
 
 def as_reply(exchange: Answered) -> Reply:
-    """An exchange's reply in the form that the prompt of the next turn reads."""
+    """An exchange's reply in the form that the prompt of the next turn reads, with its seams."""
+    value = exchange.value.rstrip("。")
+    text = exchange.reply.replace(value, SEAM + value + SEAM) if value else exchange.reply
     return Reply(
-        text=exchange.reply,
+        text=text,
         emotion=exchange.emotion,
         passages=exchange.passages,
         identity=_IDENTITY,
@@ -261,10 +287,10 @@ def as_reply(exchange: Answered) -> Reply:
 
 
 def imagined_talks(
-    rng: random.Random, phrases: Sequence[str] = ()
+    rng: random.Random, phrases: Sequence[str] = (), lines: Sequence[Answer] = ()
 ) -> Iterator[tuple[Message, ...]]:
     """Talks with ever new people, one to four exchanges each."""
-    imagination = Imagination(rng, phrases=phrases)
+    imagination = Imagination(rng, phrases=phrases, lines=lines)
     while True:
         character, voice = imagination.person()
         exchanges = [
@@ -286,15 +312,10 @@ def zodiac(month: int, day: int) -> str:
 
 
 @functools.cache
-def _cast() -> tuple[Character, ...]:
-    return tuple(read_shelf(CHARACTERS).characters)
-
-
-@functools.cache
 def ways_of_asking() -> dict[str, list[str]]:
     """Field to the ways in which the cast is asked after it, where they give nothing away."""
     ways: dict[str, list[str]] = {}
-    for one in _cast():
+    for one in cast():
         for field, value in one.profile.items():
             pairs = {value[place : place + 2] for place in range(len(value) - 1)}
             ways.setdefault(field, []).extend(
@@ -308,7 +329,7 @@ def ways_of_asking() -> dict[str, list[str]]:
 @functools.cache
 def told() -> list[Passage]:
     """Scenes and answers of the cast, to stand beside the point in other people's prompts."""
-    sources = [source for one in _cast() for source in passages_of(one)]
+    sources = [source for one in cast() for source in passages_of(one)]
     return [
         Passage(source.field, source.text, 0.5)
         for source in sources
@@ -319,6 +340,4 @@ def told() -> list[Passage]:
 @functools.cache
 def traits() -> list[str]:
     """The traits of the cast, which imagined people share."""
-    cards = CHARACTERS.glob("*/card.yaml")
-    found = {trait for card in cards for trait in yaml.safe_load(card.read_text("utf-8"))["traits"]}
-    return sorted(found)
+    return sorted({trait for one in cast() for trait in one.traits})

@@ -4,7 +4,8 @@
     python -m train pretrain --config train/configs/pretrain_dialogue.toml
 
 The architecture is ChatGLM3's (transformers' native Glm). Checkpoints lie in `output_dir` outside
-git; a finished phase is what the next one starts from (`init_from`).
+git; a finished phase is what the next one starts from (`init_from`), or a folder of finished
+weights. The next one may share one table between embedding and head, or have more key-value heads.
 
 A phase that was killed and is started again reads the very rows that it would have read: weights,
 optimizers, random numbers, the place in every source and the documents that wait to be packed are
@@ -42,6 +43,7 @@ class Config(StageConfig):
     intermediate_size: int = 896
     num_attention_heads: int = 5
     num_key_value_heads: int = 1
+    tie_word_embeddings: bool = False
     vocab_size: int = 8064
     total_tokens: int = 4_000_000
     row_tokens: int = 512
@@ -53,6 +55,7 @@ class Config(StageConfig):
     decay_share: float = 0.0
     max_reply: int = 80
     workers: int = 2
+    bf16: bool = False  # autocast: twice as fast where the processor multiplies it (AVX-512 BF16)
     save_seconds: int = 300
     save_steps: int = 0
     publish: str = ""  # folder for the finished weights, fp16, with the tokeniser
@@ -75,7 +78,7 @@ def build_model(config: Config) -> Any:
         max_position_embeddings=2048,
         rms_norm_eps=1e-5,
         attention_bias=True,
-        tie_word_embeddings=False,
+        tie_word_embeddings=config.tie_word_embeddings,
         pad_token_id=0,
         eos_token_id=2,
     )
@@ -113,10 +116,10 @@ class Gradients:
     whichever thread is free, so that a busy core slows the step instead of stalling it.
     """
 
-    def __init__(self, model: Any, workers: int) -> None:
+    def __init__(self, model: Any, workers: int, bf16: bool = False) -> None:
         import copy
 
-        self.model = model
+        self.model, self.bf16 = model, bf16
         self.replicas = [model]
         for _ in range(workers - 1):
             replica = copy.deepcopy(model)
@@ -154,9 +157,12 @@ class Gradients:
                 parameter.grad.mul_(factor)
 
     def _work(self, replica: Any, waiting: Iterator[Rows]) -> float:
+        import torch
+
         total = 0.0
         for rows in waiting:
-            loss = summed_loss(replica, rows)
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+                loss = summed_loss(replica, rows)
             loss.backward()
             total += loss.item()
         return total
@@ -201,15 +207,18 @@ def run(config: Config) -> Path:
     import torch
     from tqdm import tqdm
 
+    from train.tuning import attention
+
     torch.set_num_threads(1)
     output = Path(config.output_dir)
     output.mkdir(parents=True, exist_ok=True)
     model = build_model(config)
+    attention.use(model)
     optimizers = Optimizers(model, config)
     start, spent, place = _resume(output, config, model, optimizers)
     feed = _feed(config, start, place)
     _forget_metrics(output, start)
-    gradients = Gradients(model, config.workers)
+    gradients = Gradients(model, config.workers, config.bf16)
     per_step = config.rows_per_step * config.row_tokens
     steps = config.total_tokens // per_step
     warmup = 5 if config.init_from else config.warmup_steps
@@ -287,13 +296,39 @@ def _resume(
     import torch
 
     own, previous = output / "checkpoint.pt", Path(config.init_from) / "checkpoint.pt"
-    source = own if own.exists() else previous if config.init_from else None
-    if source is None:
+    if not own.exists() and not config.init_from:
         return 0, 0.0, None
-    state = torch.load(source, weights_only=True)
-    model.load_state_dict(state["model"])
-    for part, saved in zip(optimizers.parts, state["optimizers"], strict=True):
-        part.load_state_dict(saved)
-    if source != own:
+    if not own.exists() and not previous.exists():
+        from safetensors.torch import load_file
+
+        weights = load_file(Path(config.init_from) / "model.safetensors")
+        model.load_state_dict(grown(weights, model))
+        return 0, 0.0, None
+    state = torch.load(own if own.exists() else previous, weights_only=True)
+    fitting = grown(state["model"], model)
+    model.load_state_dict(fitting)
+    if all(state["model"][name] is tensor for name, tensor in fitting.items()):
+        for part, saved in zip(optimizers.parts, state["optimizers"], strict=True):
+            part.load_state_dict(saved)
+    if not own.exists():
         return 0, 0.0, None
     return state["step"], state["seconds"], state.get("place")
+
+
+def grown(weights: dict[str, Any], model: Any) -> dict[str, Any]:
+    """`weights` as `model` takes them: key-value heads repeated, one table for words if it ties.
+
+    Repeated heads compute what they did. Of the two tables the head's stays: what the layers write
+    is read by it, and what they read they learn anew within a million tokens.
+    """
+    wanted, found = model.state_dict(), dict(weights)
+    if model.config.tie_word_embeddings:
+        found.setdefault("lm_head.weight", found["model.embed_tokens.weight"])
+        found["model.embed_tokens.weight"] = found["lm_head.weight"]
+    width = model.config.head_dim
+    for name, tensor in found.items():
+        if tensor.shape != wanted[name].shape:
+            heads = tensor.unflatten(0, (-1, width))
+            more = wanted[name].shape[0] // tensor.shape[0]
+            found[name] = heads.repeat_interleave(more, 0).flatten(0, 1)
+    return found

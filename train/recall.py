@@ -12,7 +12,7 @@ from rolecraft.characters.model import FIELD_NAMES
 from rolecraft.conversation import Message
 from rolecraft.emotions import opening
 from rolecraft.prompts import SOURCES
-from train.imagine import material
+from train.topics import material
 
 _ASKED = ("{k}？", "{k}是什么？", "说说{k}。", "{k}呢？", "告诉我{k}。", "你的{k}是？")
 _TOLD = ("{v}。", "{v}", "{k}是{v}。", "{v}呀。", "{k}嘛，{v}。", "是{v}。", "我说过，{v}。")

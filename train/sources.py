@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from rolecraft.characters.model import Answer
 from rolecraft.conversation import Message
 from train.corpora import dialogues, find, sentences
 from train.documents import ChatFormat, Document
@@ -17,6 +18,8 @@ from train.documents import ChatFormat, Document
 COMPOSED = ("imagined", "cast", "recall")  # written anew for every document; the others are files
 SENTENCES = "tatoeba_cmn_ccby2fr"  # the everyday sentences that facts and exercises are cut from
 LONGEST_TEXT, SHORT = 300, 24  # characters
+EMOTIONS = Path(__file__).parent.parent / "models" / "emotions"
+ANSWERS = 8000  # lines that imagined people may have said
 _PAUSE = re.compile(r"[，。！？、；：\s]")
 
 Thing = TypeVar("Thing")
@@ -128,7 +131,18 @@ def composed(
         return cast_talks(rng)
     if name == "recall":
         return iter(Exercises(rng, [line for line in lines if 5 <= len(line) <= SHORT], words))
-    return imagined_talks(rng, _phrases(lines, words, seed))
+    return imagined_talks(rng, _phrases(lines, words, seed), _answers(lines, seed))
+
+
+def _answers(lines: Sequence[str], seed: int) -> list[Answer]:
+    """Lines by themselves and in pairs as answers, with the emotions that a classifier reads."""
+    from train.emotions import Classifier
+
+    rng = random.Random(f"{seed}/answers")
+    told = rng.sample(lines, min(len(lines), ANSWERS))
+    told = [line if rng.random() < 0.5 else line + rng.choice(lines) for line in told]
+    read = Classifier.load(EMOTIONS).label(told, [""] * len(told))
+    return [Answer(text, emotion) for text, emotion in zip(told, read, strict=True)]
 
 
 def _phrases(lines: Sequence[str], words: Sequence[str], seed: int) -> list[str]:

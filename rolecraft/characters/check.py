@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rolecraft.characters.counts import check_counts, counts_of
+from rolecraft.characters.counts import check_counts, check_everyday, counts_of
 from rolecraft.characters.facts import check_facts
 from rolecraft.characters.findings import Findings
 from rolecraft.characters.marked import Problem
@@ -30,6 +30,7 @@ _SHOWN = {  # the counts that people are shown, and their names
     "utterances": "utterances",
     "questions": "questions",
     "mean_answer": "characters an answer",
+    "everyday_answers": "everyday answers",
     "traits": "traits",
 }
 
@@ -79,6 +80,7 @@ def check_shelf(shelf: Shelf, corpus_texts: Iterable[str] | None = None) -> Repo
     for identity, character in cast.items():
         findings = all_findings[identity]
         check_counts(character, findings)
+        check_everyday(character, shelf.topics, findings)
         check_facts(character, cast, findings)
         check_writing(character, findings)
     _shared(shelf.characters, all_findings)
@@ -90,6 +92,8 @@ def check_shelf(shelf: Shelf, corpus_texts: Iterable[str] | None = None) -> Repo
     ]
     faulty: dict[str, list[Problem]] = {}
     for problem in shelf.problems:
+        if Path(problem.path).parent == shelf.folder:
+            continue  # a file of the whole cast
         faulty.setdefault(Path(problem.path).parent.name, []).append(problem)
     checked += [Checked(name, tuple(problems), {}) for name, problems in faulty.items()]
     return Report(tuple(sorted(checked, key=lambda one: one.id)), _cast(shelf))
@@ -118,7 +122,7 @@ def report_text(report: dict[str, Any]) -> str:
 def _cast(shelf: Shelf) -> Checked:
     traits = trait_counts(shelf)
     found = len(shelf.characters)
-    problems = []
+    problems = [one for one in shelf.problems if Path(one.path).parent == shelf.folder]
     if found >= CAST and len(traits) != CAST_TRAITS:
         remedy = f"A cast of {CAST} has exactly {CAST_TRAITS} different traits."
         problems.append(Problem(str(shelf.folder), 0, "traits", str(len(traits)), remedy))

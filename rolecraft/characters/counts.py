@@ -5,6 +5,7 @@ Counts only; whether the facts agree is `facts`' work, whether the words are goo
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 from rolecraft.characters.findings import Findings
@@ -29,6 +30,7 @@ LEAST_TEST_SHARE = 0.20
 ANSWER_LENGTH = (25, 60)
 INSTRUCTIONS = tuple(f"g{n:02d}" for n in range(1, 11))
 ANSWERS_TO_AN_INSTRUCTION = 3
+EVERYDAY_LENGTH = (6, 55)  # with what was said it stands in the 80 characters of a passage
 SHARE_TOLERANCE = 0.08
 ATOMIC_LENGTH = 14
 
@@ -56,6 +58,7 @@ def counts_of(character: Character) -> dict[str, Any]:
         "test_share": round(test / len(answers), 3) if answers else 0.0,
         "mean_answer": round(sum(answers) / len(answers), 1) if answers else 0.0,
         "general_answers": sum(len(row.answers) for row in character.general),
+        "everyday_answers": len(character.everyday),
     }
 
 
@@ -72,6 +75,20 @@ def check_counts(character: Character, findings: Findings) -> None:
     _script(character, findings)
     _questions(character, findings)
     _general(character, findings)
+
+
+def check_everyday(character: Character, topics: Collection[str], findings: Findings) -> None:
+    """Whether every topic of the shelf is answered, briefly enough to stand in a prompt."""
+    answered = {row.topic for row in character.everyday}
+    for topic in topics:
+        if topic not in answered:
+            findings.everyday(0, "topic", topic, "This topic is not answered.")
+    for row in character.everyday:
+        low, high = EVERYDAY_LENGTH
+        if not low <= len(row.answer.text) <= high:
+            findings.everyday(
+                row.line, "text", row.answer.text, f"Write {low} to {high} characters."
+            )
 
 
 def _card(character: Character, findings: Findings) -> None:

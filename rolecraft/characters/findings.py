@@ -37,6 +37,10 @@ class Findings:
         """A problem of general.jsonl."""
         self._add("general.jsonl", line, field, value, remedy)
 
+    def everyday(self, line: int, field: str, value: object, remedy: str) -> None:
+        """A problem of everyday.jsonl; line 0 is the file as a whole."""
+        self._add("everyday.jsonl", line, field, value, remedy)
+
     def at(self, file: str, line: int, field: str, value: object, remedy: str) -> None:
         """A problem of the file of that name, for checks that look at several."""
         if file == "card.yaml":

@@ -1,4 +1,4 @@
-"""One character folder (card.yaml, script, questions, general.jsonl, asked.yaml) as a Character.
+"""One character folder (card.yaml and the files beside it) as a Character.
 
 Judges form only: fields, types, labels, unique ids. Whether the writing is good is `check`'s work.
 """
@@ -21,6 +21,7 @@ from rolecraft.characters.model import (
     Bilingual,
     Character,
     Dialogue,
+    Everyday,
     GeneralAnswers,
     Kind,
     Question,
@@ -42,27 +43,38 @@ CARD_FIELDS = (
 STYLE_FIELDS = ("summary", "particles", "dialect", "length", "humour", "never_says")
 
 
-def read_folder(folder: Path) -> tuple[Character | None, list[Problem]]:
-    """The character in `folder`, or None with the problems that keep it off the shelf."""
+Topics = Mapping[str, tuple[str, ...]]  # what everybody says, by topic: the ways of saying it
+
+
+def read_folder(
+    folder: Path, topics: Topics | None = None
+) -> tuple[Character | None, list[Problem]]:
+    """The character in `folder`, or None with the problems that keep it off the shelf.
+
+    `topics` are those of the shelf; without them everyday answers are read but not found by asking.
+    """
     card = Reader(folder / "card.yaml")
     root = card.read_yaml()
     fields = card_fields(card, root) if root else {}
     if fields.get("id") and fields["id"] != folder.name:
         remedy = f"The folder is called {folder.name!r}; make the two the same."
         card.wrong(root.value["id"].line if root else 0, "id", fields["id"], remedy)
-    script, asked, shared, foreign = (
+    script, asked, shared, daily, foreign = (
         Reader(folder / name)
-        for name in ("script.jsonl", "questions.jsonl", "general.jsonl", "tavern.json")
-    )
+        for name in (
+            "script.jsonl", "questions.jsonl", "general.jsonl", "everyday.jsonl", "tavern.json",
+        )
+    )  # fmt: skip
     dialogues = script_of(script, _rows(script))
     questions = questions_of(asked, _rows(asked))
     general = general_of(shared, _rows(shared))
+    everyday = everyday_of(daily, _rows(daily), topics)
     tavern = _tavern(foreign)
     ways = Reader(folder / "asked.yaml")
     wordings = wordings_of(
         ways, ways.read_yaml() if ways.path.exists() else None, fields, dialogues
     )
-    readers = (card, script, asked, shared, foreign, ways)
+    readers = (card, script, asked, shared, daily, foreign, ways)
     problems = [problem for reader in readers for problem in reader.problems]
     if problems:
         return None, problems
@@ -72,6 +84,7 @@ def read_folder(folder: Path) -> tuple[Character | None, list[Problem]]:
         script=dialogues,
         questions=questions,
         general=general,
+        everyday=everyday,
         asked=wordings,
         tavern=tavern,
         folder=folder,
@@ -253,6 +266,31 @@ def general_of(reader: Reader, rows: Iterable[Node]) -> tuple[GeneralAnswers, ..
         found.append(GeneralAnswers(reader.text(row, "instruction"), tuple(answers), row.line))
     _unique_ids(reader, [(row.instruction, row.line) for row in found], "instruction")
     return tuple(found)
+
+
+def everyday_of(
+    reader: Reader, rows: Iterable[Node], topics: Topics | None
+) -> tuple[Everyday, ...]:
+    """The answers of everyday.jsonl; each must be to a topic of the shelf, where it has any."""
+    found: list[Everyday] = []
+    for row in rows:
+        reader.keys(row, ("topic", "text", "emotion"))
+        topic = reader.text(row, "topic")
+        if topic and topics is not None and topic not in topics:
+            remedy = "Name a topic of everyday.yaml beside the character folders, or add it there."
+            reader.wrong(row.line, "topic", topic, remedy)
+        answer = Answer(reader.text(row, "text"), reader.choice(row, "emotion", LABELS))
+        found.append(Everyday(topic, answer, (topics or {}).get(topic, ()), row.line))
+    _unique_ids(reader, [(row.topic, row.line) for row in found], "topic")
+    return tuple(found)
+
+
+def read_topics(reader: Reader) -> Topics | None:
+    """everyday.yaml: under each topic the ways in which visitors say it. None without the file."""
+    root = reader.read_yaml() if reader.path.exists() else None
+    if root is None:
+        return None
+    return {topic: reader.texts(root, topic) for topic in reader.mapping(root)}
 
 
 def _tavern(reader: Reader) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""The frozen values of a character: card, script, questions, general answers.
+"""The frozen values of a character: card, script, questions, general and everyday answers.
 
 Knows no file format: `shelf` reads them from disk, `cards` from Tavern cards.
 """
@@ -153,6 +153,24 @@ class GeneralAnswers:
 
 
 @dataclass(frozen=True)
+class Everyday:
+    """A character's answer to what everybody says; `said` are the ways in which it is said.
+
+    The ways are the shelf's (everyday.yaml) and empty where the shelf has none.
+    """
+
+    topic: str
+    answer: Answer
+    said: tuple[str, ...] = ()
+    line: int = field(default=0, compare=False)
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the topic lies beyond what a character knows, and the answer is an evasion."""
+        return self.topic.startswith("beyond-")
+
+
+@dataclass(frozen=True)
 class Character:
     """A persona: everything that its folder says."""
 
@@ -176,6 +194,7 @@ class Character:
     script: tuple[Dialogue, ...] = ()
     questions: tuple[Question, ...] = ()
     general: tuple[GeneralAnswers, ...] = ()
+    everyday: tuple[Everyday, ...] = ()
     asked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # ways of asking, by origin
     tavern: Mapping[str, Any] | None = None  # the Tavern card it was imported from, untouched
     folder: Path | None = None

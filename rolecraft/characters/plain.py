@@ -65,6 +65,11 @@ def general_data(character: Character) -> list[dict[str, Any]]:
     ]
 
 
+def everyday_data(character: Character) -> list[dict[str, Any]]:
+    """What everyday.jsonl holds, a row for each topic."""
+    return [{"topic": row.topic, **asdict(row.answer)} for row in character.everyday]
+
+
 def asked_data(character: Character) -> dict[str, list[str]]:
     """What asked.yaml holds: ways of asking, by what they ask after."""
     return {origin: list(ways) for origin, ways in character.asked.items()}
@@ -92,6 +97,7 @@ def write_folder(
         _write_rows(draft / "script.jsonl", script_data(character))
         _write_rows(draft / "questions.jsonl", questions_data(character))
         _write_rows(draft / "general.jsonl", general_data(character))
+        _write_rows(draft / "everyday.jsonl", everyday_data(character))
         if character.asked:
             ways = yaml.safe_dump(asked_data(character), allow_unicode=True, sort_keys=False)
             (draft / "asked.yaml").write_text(ways, encoding="utf-8")

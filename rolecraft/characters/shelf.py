@@ -5,12 +5,12 @@ A faulty folder is reported and left out; the others still load.
 
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
-from rolecraft.characters.folder import read_folder
-from rolecraft.characters.marked import Problem
+from rolecraft.characters.folder import Topics, read_folder, read_topics
+from rolecraft.characters.marked import Problem, Reader
 from rolecraft.characters.model import Character
 from rolecraft.errors import CharacterInvalid, CharacterNotFound
 
@@ -22,6 +22,7 @@ class Shelf:
     folder: Path
     characters: tuple[Character, ...]
     problems: tuple[Problem, ...] = ()
+    topics: Topics = field(default_factory=dict)  # everyday.yaml
 
     def get(self, id_or_name: str) -> Character:
         """The character of that id, Chinese name or English name.
@@ -53,13 +54,15 @@ def read_shelf(folder: Path | str) -> Shelf:
         raise CharacterInvalid(
             f"No folder of characters at {str(root)!r}. Name one that holds <id>/card.yaml folders."
         )
+    shared = Reader(root / "everyday.yaml")
+    topics = read_topics(shared)
     characters: list[Character] = []
-    problems: list[Problem] = []
+    problems: list[Problem] = list(shared.problems)
     owners: dict[str, Character] = {}
     for inner in sorted(path for path in root.iterdir() if path.is_dir()):
         if inner.name.startswith((".", "_")):
             continue
-        character, wrong = read_folder(inner)
+        character, wrong = read_folder(inner, topics)
         problems.extend(wrong)
         if character is None:
             continue
@@ -71,7 +74,7 @@ def read_shelf(folder: Path | str) -> Shelf:
             continue
         characters.append(character)
         owners.update(dict.fromkeys(_keys(character), character))
-    return Shelf(root, tuple(characters), tuple(problems))
+    return Shelf(root, tuple(characters), tuple(problems), topics or {})
 
 
 def trait_counts(shelf: Shelf) -> Counter[str]:

@@ -14,12 +14,12 @@ class Text:
     line: int
     field: str
     text: str
-    kind: str  # greeting | starter | script | general, or the kind of question that it answers
+    kind: str  # greeting | starter | script | general | everyday, or the kind of question that it answers
     own: bool = True
 
 
 def texts_of(character: Character) -> Iterator[Text]:
-    """Greetings, starters, script, answers and general answers, in Chinese."""
+    """Greetings, starters, script and answers of every kind, in Chinese."""
     yield Text("card.yaml", 0, "greeting", character.greeting["zh"], "greeting")
     for n, greeting in enumerate(character.alternate_greetings):
         yield Text("card.yaml", 0, f"alternate_greetings[{n}]", greeting["zh"], "greeting")
@@ -36,3 +36,5 @@ def texts_of(character: Character) -> Iterator[Text]:
     for row in character.general:
         for n, answer in enumerate(row.answers):
             yield Text("general.jsonl", row.line, f"answers[{n}].text", answer.text, "general")
+    for one in character.everyday:
+        yield Text("everyday.jsonl", one.line, "text", one.answer.text, "everyday")

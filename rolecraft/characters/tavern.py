@@ -17,6 +17,7 @@ from typing import Any
 from rolecraft.characters.folder import (
     SLUG,
     card_fields,
+    everyday_of,
     general_of,
     questions_of,
     script_of,
@@ -34,6 +35,7 @@ from rolecraft.characters.model import (
 from rolecraft.characters.plain import (
     asked_data,
     card_data,
+    everyday_data,
     general_data,
     questions_data,
     script_data,
@@ -148,6 +150,7 @@ def _payload(character: Character) -> dict[str, Any]:
         "script": script_data(character),
         "questions": questions_data(character),
         "general": general_data(character),
+        "everyday": everyday_data(character),
         "asked": asked_data(character),
     }
 
@@ -167,10 +170,16 @@ def _extension(data: Mapping[str, Any], path: Path) -> Character | None:
         script = script_of(reader, reader.items(root, "script"))
         questions = questions_of(reader, reader.items(root, "questions"))
         general = general_of(reader, reader.items(root, "general"))
+        everyday = everyday_of(reader, reader.items(root, "everyday"), None)
         asked = wordings_of(reader, root.value.get("asked"), fields, script)
         if not reader.problems:
             character = Character(
-                **fields, script=script, questions=questions, general=general, asked=asked
+                **fields,
+                script=script,
+                questions=questions,
+                general=general,
+                everyday=everyday,
+                asked=asked,
             )
     if character is None:
         found = str(reader.problems[0]) if reader.problems else f"{path}: {where} is empty."

@@ -74,7 +74,7 @@ def _repetitions(character: Character, texts: list[Text], findings: Findings) ->
     seen: dict[str, Text] = {}
     quoted = _quoted(character)
     for text in texts:
-        if text.file not in ("questions.jsonl", "general.jsonl"):
+        if text.file not in ("questions.jsonl", "general.jsonl", "everyday.jsonl"):
             continue
         long = sentences(_without(text.text, quoted), REPEATED_SENTENCE)
         for sentence in dict.fromkeys([*long, bare(text.text)]):

@@ -110,7 +110,7 @@ def share_right(named: Sequence[Named]) -> float:
 
 
 def training_texts(character: Character) -> list[str]:
-    """What a voice may be learnt from: train answers, own script lines, general answers."""
+    """What a voice may be learnt from: train answers, own script lines, general and everyday answers."""
     answers = [question.answer for question in character.questions_of("train")]
     lines = [
         turn.text
@@ -119,7 +119,8 @@ def training_texts(character: Character) -> list[str]:
         if turn.speaker == character.name["zh"]
     ]
     general = [answer.text for row in character.general for answer in row.answers]
-    return answers + lines + general
+    everyday = [row.answer.text for row in character.everyday]
+    return answers + lines + general + everyday
 
 
 def reader_of_letters(class_weight: str | None = None) -> Any:

@@ -18,7 +18,7 @@ from rolecraft.conversation import Passage
 from rolecraft.errors import CheckpointError, StoreUnavailable
 from rolecraft.knowledge.bm25 import Bigrams
 from rolecraft.knowledge.encoder import Encoder, Vectors
-from rolecraft.knowledge.passages import Source, searched_of
+from rolecraft.knowledge.passages import EVERYBODY, Source, everyday_of, searched_of
 from rolecraft.knowledge.vectors import Refresh, VectorStore
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,9 @@ class Index:
         `stopped` ends it between two characters; what is encoded stays.
         """
         stopped = stopped or threading.Event()
-        cast = {one.id: searched_of(one) for one in characters}
+        everyone = tuple(characters)
+        cast = {one.id: searched_of(one) for one in everyone}
+        cast[EVERYBODY] = everyday_of(everyone)
         results = self._refreshed(cast, stopped)
         rebuilt = any(result.rebuilt for result in results)
         if rebuilt:  # those that were looked at before the break are not in the new collection
@@ -119,8 +121,11 @@ class Index:
         with self._lock:
             ready = self._ready.get(character.id)
         if ready is None or ready.character != character:
-            sources = searched_of(character)
-            self._store.refresh(character.id, sources)
+            own, shared = searched_of(character), everyday_of([character])
+            self._store.refresh(character.id, own)
+            if shared:  # of which others have more
+                self._store.refresh(EVERYBODY, shared, whole=False)
+            sources = (*own, *shared)
             vectors = self._store.vectors_of(sources)
             bigrams = Bigrams([one.text for one in sources])
             ready = _Character(character, sources, vectors, bigrams)
@@ -176,19 +181,26 @@ def _standard(scores: Vectors) -> Vectors:
 def _best_of_origins(sources: Sequence[Source], scores: Vectors) -> list[int]:
     """Positions, best first, one for each origin.
 
-    An answered question counts for the field or scene that it was drawn from, which then stands
-    for itself, being the shorter and plainer statement; of a scene its best piece stands.
+    An answered question counts for the field or scene that it was drawn from. A field then stands
+    for itself, being the shorter and plainer statement; of a scene what is nearest stands: its
+    best piece, or what the character answered about it.
     """
     order = [int(position) for position in np.argsort(-scores, kind="stable")]
     originals: dict[str, int] = {}
     for position in order:
-        if sources[position].field == sources[position].origin:
+        if _stands(sources[position]):
             originals.setdefault(sources[position].origin, position)
     chosen: dict[str, int] = {}
     for position in order:
         origin = sources[position].origin
         chosen.setdefault(origin, originals.get(origin, position))
     return list(chosen.values())
+
+
+def _stands(source: Source) -> bool:
+    """Whether a source may be shown for its origin."""
+    told = source.origin.startswith("script.") and source.field.startswith("question.")
+    return told or source.field == source.origin
 
 
 def _nearest(sources: Sequence[Source], cosines: Vectors) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""A character cut into passages: profile fields, scenes of the script, answered questions.
+"""A character cut into passages: profile fields, scenes, answered questions, everyday answers.
 
 Knows no encoder and no store. Test questions never become passages: they are what retrieval and
 models are measured on.
@@ -6,11 +6,12 @@ models are measured on.
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rolecraft.characters.model import Character, Dialogue, Question, field_name
+from rolecraft.characters.model import Character, Dialogue, Everyday, Question, field_name
 
+EVERYBODY = "."  # no id of a character
 SCENE_CHARACTERS = 160  # what a prompt of 512 tokens can hold three of, beside the profile
 _SENTENCES = re.compile(r"[^。！？!?…；;]+[。！？!?…；;]*[”」』’]*")
 
@@ -19,9 +20,10 @@ _SENTENCES = re.compile(r"[^。！？!?…；;]+[。！？!?…；;]*[”」』�
 class Source:
     """A passage as it is indexed.
 
-    `field` names the passage (profile.age, script.d03, question.q017), `origin` what it tells of:
-    an answered question about the age, or a way of asking after it (asked.profile.age.2), has the
-    origin profile.age.
+    `field` names the passage (profile.age, script.d03, question.q017, everyday.hello), `origin` what
+    it tells of: an answered question about the age, or a way of asking after it
+    (asked.profile.age.2), has the origin profile.age. `character` is EVERYBODY where it tells of
+    no single one.
     """
 
     id: str
@@ -43,12 +45,24 @@ def passages_of(character: Character) -> tuple[Source, ...]:
         *_profile_passages(character),
         *(one for dialogue in character.script for one in _scene_passages(character, dialogue)),
         *(_answer_passage(character, one) for one in character.questions_of("train")),
+        *(_everyday_passage(character, one) for one in character.everyday if one.said),
     )
 
 
 def searched_of(character: Character) -> tuple[Source, ...]:
     """What a question is compared with: the passages, and the ways of asking after them."""
     return (*passages_of(character), *_wordings(character))
+
+
+def everyday_of(characters: Iterable[Character]) -> tuple[Source, ...]:
+    """The ways of saying what everybody says, once for all who have an answer to it."""
+    topics = {one.topic: one.said for character in characters for one in character.everyday}
+    return tuple(
+        Source(f"{EVERYBODY}/{topic}.{number}", f"asked.{origin}.{number}", way, EVERYBODY, origin)
+        for topic, said in topics.items()
+        for number, way in enumerate(said, start=1)
+        for origin in [f"everyday.{topic}"]
+    )
 
 
 def profile_passage(field: str, value: str) -> str:
@@ -83,6 +97,12 @@ def _answer_passage(character: Character, question: Question) -> Source:
     text = answer_passage(question.question, question.answer)
     origin = question.source or field
     return Source(f"{character.id}/{field}", field, text, character.id, origin)
+
+
+def _everyday_passage(character: Character, one: Everyday) -> Source:
+    field = f"everyday.{one.topic}"
+    text = answer_passage(one.said[0], one.answer.text)
+    return Source(f"{character.id}/{field}", field, text, character.id, field)
 
 
 def _wordings(character: Character) -> Iterator[Source]:

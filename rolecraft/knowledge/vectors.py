@@ -44,16 +44,18 @@ class VectorStore:
         self._prefix = f"passages-{digest[:16]}"
         self._collection = self._open()
 
-    def refresh(self, character: str, sources: Sequence[Source]) -> Refresh:
+    def refresh(self, character: str, sources: Sequence[Source], whole: bool = True) -> Refresh:
         """Make the store hold exactly `sources` of this character, encoding what is new or changed.
+
+        If they are not the `whole`, others of the same owner stay.
 
         A broken index is rebuilt in a fresh collection, which then lacks the other characters:
         `rebuilt` says so. One that another process has rebuilt is taken over.
         """
         with self._lock:
-            result, reason = self._tried(character, sources)
+            result, reason = self._tried(character, sources, whole)
             if not result and self._moved():
-                result, reason = self._tried(character, sources)
+                result, reason = self._tried(character, sources, whole)
                 result = result and replace(result, rebuilt=True)
             if result:
                 return result
@@ -65,7 +67,7 @@ class VectorStore:
             )
             try:
                 self._collection = self._fresh()
-                return replace(self._update(character, sources), rebuilt=True)
+                return replace(self._update(character, sources, whole), rebuilt=True)
             except Exception as error:
                 raise StoreUnavailable(
                     f"The index of passages cannot be written ({first_line(error)}). "
@@ -109,10 +111,12 @@ class VectorStore:
         """Let go of Chroma's files."""
         self._client.close()
 
-    def _tried(self, character: str, sources: Sequence[Source]) -> tuple[Refresh | None, str]:
+    def _tried(
+        self, character: str, sources: Sequence[Source], whole: bool
+    ) -> tuple[Refresh | None, str]:
         """The update and its proof; without a result, what is wrong with the collection."""
         try:
-            result = self._update(character, sources)
+            result = self._update(character, sources, whole)
             if self._sound(sources):
                 return result, ""
             return None, "it answers with fewer vectors than it counts"
@@ -132,14 +136,14 @@ class VectorStore:
         self._collection = newest
         return moved
 
-    def _update(self, character: str, sources: Sequence[Source]) -> Refresh:
+    def _update(self, character: str, sources: Sequence[Source], whole: bool) -> Refresh:
         found = self._collection.get(where={"character": character}, include=["metadatas"])
         stored = {
             identity: str((metadata or {}).get("sha256", ""))
             for identity, metadata in zip(found["ids"], found["metadatas"], strict=True)
         }
         wanted = {one.id: one.sha256 for one in sources}
-        removed = [identity for identity in stored if identity not in wanted]
+        removed = [identity for identity in stored if whole and identity not in wanted]
         changed = [one for one in sources if stored.get(one.id) != one.sha256]
         for batch in _batches(removed):
             self._collection.delete(ids=list(batch))

@@ -143,6 +143,7 @@ ZH = {
     "role_assistant": "角色",
     "role_observation": "资料",
     "script": "剧本片段",
+    "everyday": "家常话",
     "question": "写好的问答",
     "apology": "抱歉，这边出了点问题（编号 {id}）。对话没有受影响，请再试一次。",
     "notice": "请留意",
@@ -307,6 +308,7 @@ EN = {
     "role_assistant": "Character",
     "role_observation": "Notes",
     "script": "scene of the script",
+    "everyday": "everyday answer",
     "question": "written answer",
     "apology": (
         "Sorry, something went wrong here (number {id}). Your conversation is unharmed; "

@@ -53,7 +53,7 @@ def _field(field: str, language: Language) -> str:
     room, _, name = field.partition(".")
     if room == "profile":
         return field_name(name, language)
-    return say(language, room) if room in ("script", "question") else field
+    return say(language, room) if room in ("script", "question", "everyday") else field
 
 
 def _numbers(reply: Reply, language: Language) -> str:

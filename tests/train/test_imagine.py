@@ -2,8 +2,9 @@
 
 import random
 
-from train.imagine import Imagination, imagined_talks, kept, material, talk, zodiac
+from train.imagine import Imagination, imagined_talks, kept, talk, zodiac
 from train.recall import Exercises
+from train.topics import material
 
 
 def test_a_fact_is_told_from_a_passage_that_holds_it() -> None:

@@ -17,8 +17,9 @@ from rolecraft.errors import TrainingError
 from rolecraft.ratings.harvested import LIKED
 from train.cast import Cast, spoken_lines
 from train.documents import ChatFormat, Document
-from train.imagine import MATERIAL, MINI_BUDGET, Answered, talk
+from train.imagine import MINI_BUDGET, Answered, talk
 from train.sources import COMPOSED, Pile, composed
+from train.topics import MATERIAL
 from train.tuning import rated
 from train.tuning.config import Config
 
