@@ -34,7 +34,7 @@ SOURCES = {
     "tavern": "tavern",
     "messages": "messages",
 }
-VERSION = 1  # raise it when the same input comes out otherwise
+VERSION = 2  # raise it when the same input comes out otherwise
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -121,6 +121,7 @@ def _import(
             card.write(draft)
             ledger.settle(card.name)
             written[card.name] = _counts(card.card.character)
+        ledger.close()
         return written
     instructions = Instructions()
     for gathered in module.gather(path, ledger, options):
@@ -129,6 +130,7 @@ def _import(
             write(bound, draft)
             written[gathered.name] = _counts(bound.character)
         ledger.settle(gathered.name)
+    ledger.close()
     if instructions.numbers:
         dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml is ten times as fast
         body = yaml.dump(instructions.as_yaml(), Dumper=dumper, allow_unicode=True, width=100)

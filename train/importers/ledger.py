@@ -13,6 +13,7 @@ from train.importers.privacy import mask
 
 KINDS = ("line", "question", "reply", "profile", "card", "unreadable")
 SHOWN = 80  # characters of a value that a report quotes
+NOBODY = "(nobody)"  # whose records the report says they are when no character came out
 
 
 class Entry:
@@ -142,6 +143,17 @@ class Ledger:
             if entry.refusal or entry.repairs:
                 self.events.append({"character": character, **entry.event()})
         self.open = others
+
+    def close(self) -> None:
+        """Count what is still open: the records of those of whom nothing came out, and of nobody.
+
+        Raises RuntimeError for a record that nobody kept or refused.
+        """
+        for owner in sorted({entry.owner for entry in self.open if entry.owner}):
+            self.settle(owner)
+        self.settle(NOBODY)
+        if self.open:
+            raise RuntimeError(f"{self.open[0].place} is in no count.")
 
     def total(self, kinds: Iterable[str] = KINDS, character: str | None = None) -> Tally:
         """The counts of these kinds together, of one character or of all."""

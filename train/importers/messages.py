@@ -47,7 +47,7 @@ class _Messages:
         """One file; every message is a record."""
         for found in objects(source.decoded.text, source.decoded.broken, unwrap=False):
             rows = first(found.value, _LISTS) if found.value else None
-            if found.value is None or not isinstance(rows, list):
+            if found.value is None or not isinstance(rows, list) or not rows:
                 entry = self.cleaner.ledger.enter(
                     "unreadable", source.shown, found.line, found.text
                 )

@@ -5,7 +5,7 @@ Knows no record: it finds objects, passes over nothing silently, and says which 
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,14 +27,18 @@ class Found:
 
 
 def objects(
-    text: str, broken: frozenset[int] = frozenset(), unwrap: bool = True
+    text: str,
+    broken: frozenset[int] = frozenset(),
+    unwrap: bool = True,
+    whole: Collection[str] = (),
 ) -> Iterator[Found]:
     """Every object of a text, in order; `broken` are lines whose bytes did not decode.
 
-    With `unwrap`, a file that is one object around one list of objects is read as that list.
+    With `unwrap`, a file that is one object around one list of objects is read as that list, unless
+    the list is a field of `whole` with others beside it: then the object itself is the record.
     """
     position, line = 0, 1
-    inner = _inner_list(text) if unwrap else None
+    inner = _inner_list(text, whole) if unwrap else None
     if inner:
         line += text.count("\n", 0, inner[0])
         position, text = inner[0], text[: inner[1]]
@@ -94,7 +98,7 @@ def _mended(chunk: str) -> dict[str, Any] | None:
     return None
 
 
-def _inner_list(text: str) -> tuple[int, int] | None:
+def _inner_list(text: str, kept: Collection[str]) -> tuple[int, int] | None:
     """Where the list stands in a file that is one object around one list of objects."""
     start = _BETWEEN.match(text).end()  # type: ignore[union-attr]
     if not text.startswith("{", start):
@@ -103,9 +107,10 @@ def _inner_list(text: str) -> tuple[int, int] | None:
         value, end = _DECODER.raw_decode(text, start)
     except (json.JSONDecodeError, RecursionError):
         return None
-    lists = [one for one in value.values() if isinstance(one, list) and one]
-    whole = not text[end:].strip() and len(lists) == 1
-    if not whole or not all(isinstance(one, dict) for one in lists[0]):
+    lists = [key for key, one in value.items() if isinstance(one, list) and one]
+    if text[end:].strip() or len(lists) != 1 or (lists[0] in kept and len(value) > 1):
+        return None
+    if not all(isinstance(one, dict) for one in value[lists[0]]):
         return None
     opening = re.compile(r"\[\s*\{").search(text, start)
     return (opening.start(), end - 1) if opening else None

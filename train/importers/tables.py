@@ -14,7 +14,7 @@ from rolecraft.errors import TrainingError
 from train.importers.gathered import Asked, Cleaner, Gathered, Options, Talk
 from train.importers.inputs import Input, inputs, the_character
 from train.importers.ledger import Entry, Ledger
-from train.importers.objects import objects
+from train.importers.objects import Found, objects
 from train.importers.release import ANSWER, EMOTION, QUESTION, SPEAKER, TEXT, first
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".ndjson")
@@ -84,6 +84,9 @@ class _Table:
         names = [name.strip() for name in head[1]] if head else []
         self._check(names, source.shown)
         for line, values in rows:
+            if not any(cell.strip() for cell in values):
+                self.cleaner.ledger.pass_over(source.shown, "empty row")
+                continue
             shown = " | ".join(values)
             entry = self.cleaner.ledger.enter("line", source.shown, line, shown)
             if line in source.decoded.broken:
@@ -98,10 +101,16 @@ class _Table:
 
     def read_objects(self, source: Input) -> None:
         """A JSON or JSON-lines file; an object is a row, or a whole talk with a list of turns."""
-        for number, found in enumerate(objects(source.decoded.text, source.decoded.broken)):
+        text, broken = source.decoded.text, source.decoded.broken
+        talks = (*COLUMNS["turns"], *filter(None, [self.options.columns.get("turns")]))
+        names: dict[str, None] = {}  # of all columns, in the order in which they come
+        for number, found in enumerate(objects(text, broken, whole=talks)):
+            names.update(dict.fromkeys(found.value or ()))
             turns = self._value(found.value, "turns") if found.value else None
-            if isinstance(turns, list) and found.value:
-                self._turns(source, found.line, found.value, turns, number)
+            if isinstance(turns, list) and turns and found.value:
+                self._turns(source, found, turns, number)
+                for turn in turns:
+                    names.update(dict.fromkeys(turn if isinstance(turn, Mapping) else ()))
                 continue
             entry = self.cleaner.ledger.enter("line", source.shown, found.line, found.text)
             entry.repair(found.repair)
@@ -109,17 +118,20 @@ class _Table:
                 entry.refuse(found.fault)
             else:
                 self._row(entry, found.value, source.shown)
+        if names:
+            self._check_mapped(list(names), source.shown)
 
-    def _turns(
-        self, source: Input, line: int, value: Mapping[str, Any], turns: list[Any], number: int
-    ) -> None:
+    def _turns(self, source: Input, found: Found, turns: list[Any], number: int) -> None:
+        value = found.value or {}
         group = f"{source.shown}#{number}"
         shared = {key: value[key] for key in value if not isinstance(value[key], list)}
         for item, turn in enumerate(turns):
-            entry = self.cleaner.ledger.enter("line", source.shown, line, str(turn), item)
+            entry = self.cleaner.ledger.enter("line", source.shown, found.line, str(turn), item)
+            entry.repair(found.repair)
             if isinstance(turn, Mapping):
                 self._row(entry, {**shared, **turn}, source.shown, group)
             else:
+                entry.owner = self._text(value, "character")
                 entry.refuse("a turn that is no object")
 
     def _row(
@@ -153,12 +165,15 @@ class _Table:
         value = self._value(row, column)
         return "" if value is None or isinstance(value, list | dict) else str(value).strip()
 
-    def _check(self, names: list[str], file: str) -> None:
+    def _check_mapped(self, names: list[str], file: str) -> None:
         for column, named in self.options.columns.items():
             if named not in names:
                 raise TrainingError(
                     f"{file} has no column {named!r} for {column}. Its columns: {', '.join(names)}."
                 )
+
+    def _check(self, names: list[str], file: str) -> None:
+        self._check_mapped(names, file)
         row = dict.fromkeys(names, "x")
         talk = self._text(row, "speaker") and self._text(row, "text")
         if not talk and not (self._text(row, "question") and self._text(row, "answer")):
@@ -180,7 +195,7 @@ def _csv_rows(source: Input) -> Iterator[tuple[int, list[str]]]:
         begun = 0
         try:
             for row in reader:
-                if any(cell.strip() for cell in row):
+                if row:
                     yield start + begun + 1, row
                 begun = reader.line_num
             return

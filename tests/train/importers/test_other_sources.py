@@ -65,6 +65,41 @@ def test_jsonl_with_turns_and_characters(tmp_path: Path, imported: Importer) -> 
     assert report["records"]["in"] == 4 and report["records"]["refused"] == 2
 
 
+def test_jsonl_with_columns_of_other_names(tmp_path: Path, imported: Importer) -> None:
+    path = tmp_path / "talks.jsonl"
+    rows = [
+        {"谁": "甲", "说": "来啦", "心情": "快乐", "场": "一"},
+        {"谁": "阿土", "说": "来了", "场": "一"},
+        {"场": "二", "句": [{"谁": "甲", "说": "走"}, {"谁": "阿土", "说": "好", "心情": "悲伤"}]},
+        {"谁": "甲", "说": ""},
+    ]
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+    columns = {"speaker": "谁", "text": "说", "emotion": "心情", "dialogue": "场", "turns": "句"}
+    folder, report = imported("table", path, characters=ME, columns=columns)
+    assert script(folder) == [[("甲", "来啦"), ("阿土", "来了")], [("甲", "走"), ("阿土", "好")]]
+    assert read_shelf(folder).get("阿土").script[1].turns[1].emotion == "悲伤"
+    adds_up(report)
+    assert report["records"]["in"] == 5 and report["reasons"]["empty text"] == 1
+
+
+def test_a_mapped_column_that_no_object_has_is_named(tmp_path: Path, imported: Importer) -> None:
+    path = tmp_path / "talks.jsonl"
+    path.write_text('{"speaker": "甲", "said": "来啦"}\n{"speaker": "阿土", "said": "好"}\n')
+    with pytest.raises(TrainingError, match=r"no column 'sayd' for text.*speaker, said"):
+        imported("table", path, characters=ME, columns={"text": "sayd"})
+
+
+def test_one_talk_in_a_file_keeps_what_stands_beside_its_turns(
+    tmp_path: Path, imported: Importer
+) -> None:
+    path = tmp_path / "talk.json"
+    turns = [{"speaker": "甲", "text": "早"}, {"speaker": "阿土", "text": "早呀"}]
+    path.write_text(json.dumps({"character": "阿土", "scene": "院子", "turns": turns}))
+    folder, _ = imported("table", path)
+    assert script(folder) == [[("甲", "早"), ("阿土", "早呀")]]
+    assert read_shelf(folder).get("阿土").script[0].scene == "院子"
+
+
 def test_a_table_without_known_columns_is_named(tmp_path: Path, imported: Importer) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b\n1,2\n")
