@@ -29,7 +29,7 @@ class Row:
     @property
     def root(self) -> str:
         """Whose reading it is, for what is remembered."""
-        return self.request.voice.sha256 if self.request.voice else ""
+        return self.request.voice.revision if self.request.voice else ""
 
     @property
     def left(self) -> int:

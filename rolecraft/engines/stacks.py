@@ -113,7 +113,7 @@ class Stack:
     def place(self, voice: Voice, busy: set[int]) -> int | None:
         """The place of a voice, brought in when it is not there; None when all are `busy`."""
         for place, held in self._held.items():
-            if (held.name, held.sha256) == (voice.name, voice.sha256):
+            if held.revision == voice.revision:
                 self._touch(place)
                 return place
         free = [place for place in self._used if place not in busy]

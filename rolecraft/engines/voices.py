@@ -4,6 +4,8 @@ Read by whoever asks for one, on that thread, so that a new adapter stops no one
 request; the base's weights are read (for DoRA) and never changed.
 """
 
+import hashlib
+import json
 import re
 import threading
 from collections import OrderedDict
@@ -16,6 +18,7 @@ import torch
 
 from rolecraft.engines import chatglm3
 from rolecraft.engines.lora import read_lora
+from rolecraft.engines.shards import read_json
 from rolecraft.errors import CheckpointError
 
 Module = tuple[int, str]  # layer and one of qkv, o, up, down; (-1, "head") is the output layer
@@ -47,11 +50,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Voice:
-    """One adapter in the memory of the host, and the hash of its weights."""
+    """One adapter in the memory of the host.
+
+    `revision` tells apart what computes differently: the same weights scaled otherwise are another
+    revision. `sha256` is that of the weights alone, by which replies name their adapter.
+    """
 
     name: str
-    sha256: str
+    revision: str
     parts: dict[Module, Part]
+    sha256: str = ""
 
 
 class Voices:
@@ -79,21 +87,29 @@ class Voices:
         Raises CheckpointError for one that is damaged, belongs to another base or would leave
         every logit as it was.
         """
-        sha256 = chatglm3.weights_sha256(self._folders[name])
+        folder = Path(self._folders[name])
+        sha256 = chatglm3.weights_sha256(folder)
+        revision = _revision(folder, sha256)
         with self._lock:
             reading = self._reading.setdefault(name, threading.Lock())
         with reading:  # two visitors of one new character read it once
             with self._lock:
                 held = self._held.get(name)
-                if held and held.sha256 == sha256:
+                if held and held.revision == revision:
                     self._held.move_to_end(name)
                     return held
-            voice = Voice(name, sha256, read_parts(self._net, Path(self._folders[name])))
+            voice = Voice(name, revision, read_parts(self._net, folder), sha256)
             with self._lock:
                 self._held[name] = voice
                 while len(self._held) > self._keep:
                     self._held.popitem(last=False)
         return voice
+
+
+def _revision(folder: Path, sha256: str) -> str:
+    """Hash of everything that an adapter's parts are made from: weights and settings."""
+    settings = json.dumps(read_json(folder / "adapter_config.json"))
+    return hashlib.sha256(f"{sha256} {settings}".encode()).hexdigest()
 
 
 def read_parts(net: Any, folder: Path) -> dict[Module, Part]:

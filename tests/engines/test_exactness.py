@@ -1,6 +1,7 @@
 """Every request says what it would say alone, whatever comes, goes and is remembered beside it."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from rolecraft.engines.generation import LocalGeneration
 from rolecraft.engines.loading import Loaded, LocalModel, load
 from rolecraft.engines.row import spoken
 from rolecraft.engines.slots import Slots
-from tests.engines.checkpoints import TINY
+from tests.engines.checkpoints import TINY, edit_json
 
 ADAPTERS = {
     "narrow": {"r": 2, "target_modules": ["q_proj", "v_proj"]},
@@ -24,7 +25,8 @@ ADAPTERS = {
     "mlp": {"r": 4, "target_modules": ["gate_up_proj", "down_proj"], "use_rslora": True},
     "dora": {"r": 3, "target_modules": ["k_proj", "o_proj"], "use_dora": True},
 }
-NAMES = (None, *ADAPTERS)
+LOUDER = "narrow-louder"  # the weights of "narrow", scaled otherwise
+NAMES = (None, *ADAPTERS, LOUDER)
 PERSONA = [*range(300, 340)]
 
 
@@ -39,7 +41,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         )
         model = get_peft_model(chatglm3.load_model(TINY, dtype="fp32", device="cpu"), config)
         model.save_pretrained(root / name)
-    return {name: str(root / name) for name in ADAPTERS}
+    shutil.copytree(root / "narrow", root / LOUDER)
+    edit_json(root / LOUDER / "adapter_config.json", lora_alpha=48)
+    return {name: str(root / name) for name in (*ADAPTERS, LOUDER)}
 
 
 class Alone:

@@ -1,5 +1,6 @@
 """The engine's thread: exact, many at once, never mixed, stopped at once, alive after trouble."""
 
+import json
 import queue
 import shutil
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
 from transformers import LogitsProcessor, LogitsProcessorList
 
 from rolecraft.conversation import Identity, Message, Sampling
@@ -21,7 +23,7 @@ from rolecraft.engines.loading import LocalModel, load
 from rolecraft.engines.local import LocalEngine, Worker
 from rolecraft.engines.slots import Slots
 from rolecraft.errors import EngineFailed, EngineNotFound, EngineUnavailable, InputRefused
-from tests.engines.checkpoints import TINY
+from tests.engines.checkpoints import TINY, edit_json
 from tests.tiny import save_adapter
 
 ADAPTERS = ("one", "two", "three")
@@ -309,6 +311,27 @@ def test_identity_and_counts(worker: Worker, adapters: dict[str, str]) -> None:
     assert (answer.finish, answer.reply_tokens) in [("length", 10), ("stop", answer.reply_tokens)]
 
 
+def test_the_same_weights_scaled_otherwise_are_another_adapter(
+    tmp_path: Path, adapters: dict[str, str]
+) -> None:
+    louder = Path(shutil.copytree(adapters["one"], tmp_path / "louder"))
+    edit_json(louder / "adapter_config.json", lora_alpha=2)
+    model = LocalModel(str(TINY), {"one": adapters["one"], "louder": str(louder)}, threads=1)
+    engine, messages = make_engine(Worker(model)), prompt("今天吃了什么？")
+
+    def alone() -> str:
+        return said(make_engine(Worker(model)).stream(messages, GREEDY, "louder"))[0]
+
+    first = said(engine.stream(messages, GREEDY, "one"))[0]
+    for alpha in (2, 90):  # the second time, the files change under a running engine
+        edit_json(louder / "adapter_config.json", lora_alpha=alpha)
+        answer = engine.stream(messages, GREEDY, "louder")
+        text = said(answer)[0]
+        assert answer.cached_tokens == 0
+        assert text == alone() != first
+        assert answer.identity.adapter_sha256 == chatglm3.weights_sha256(adapters["one"])
+
+
 def test_an_unknown_adapter_is_named(engine: LocalEngine) -> None:
     with pytest.raises(EngineNotFound, match="No adapter named 'tow' on .*Known: two"):
         engine.stream(prompt("你好"), GREEDY, adapter="tow")
@@ -419,6 +442,26 @@ def test_a_faulty_adapter_leaves_the_others_alone(tmp_path: Path, adapters: dict
     assert said(engine.stream(prompt("你好"), GREEDY))[0]
     with pytest.raises(EngineUnavailable, match="'broken' cannot speak on .*adapter_model"):
         engine.stream(prompt("你好"), GREEDY, "broken")
+
+
+def test_an_adapter_of_other_weights_does_not_speak(
+    copied: Path, tmp_path: Path, adapters: dict[str, str]
+) -> None:
+    """Equal in every shape: the record of the adapter tells them apart."""
+    folders = {}
+    for name, base in (("mine", copied), ("theirs", TINY)):
+        folders[name] = str(shutil.copytree(adapters["one"], tmp_path / name))
+        sha256 = chatglm3.weights_sha256(base)
+        if base is copied:
+            tensors = load_file(copied / "model.safetensors")
+            save_file({k: v * 1.5 for k, v in tensors.items()}, copied / "model.safetensors")
+            sha256 = chatglm3.weights_sha256(copied)
+        told = json.dumps({"base_sha256": sha256})
+        (tmp_path / name / "rolecraft.json").write_text(told, encoding="utf-8")
+    engine = make_engine(Worker(LocalModel(str(copied), folders, threads=1)))
+    assert said(engine.stream(prompt("你好"), GREEDY, "mine"))[0]
+    with pytest.raises(EngineUnavailable, match="'theirs' cannot speak on .*another base.*anew"):
+        engine.stream(prompt("你好"), GREEDY, "theirs")
 
 
 def test_a_thread_that_gives_no_sign(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ def voice(name: str, rank: int, revision: str = "1", gain: bool = False) -> Voic
     random = torch.Generator().manual_seed(rank)
     a, b = torch.randn(8, rank, generator=random), torch.randn(rank, 6, generator=random)
     more = (torch.full((6,), 2.0), torch.full((6,), 0.5)) if gain else (None, None)
-    return Voice(name, revision, {KEY: Part(a, b, *more)})
+    return Voice(name, f"{name} {revision}", {KEY: Part(a, b, *more)})
 
 
 def stack(places: int, rows: int = 4, limit: int = 2**40) -> Stack:
