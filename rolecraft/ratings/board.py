@@ -60,6 +60,7 @@ def compute(rows: Rows, spec: Spec) -> dict[str, Any]:
         "raters": rater_quality(usable),
         "halo": _halo(main),
         "sensitivity": _sensitivity(usable, spec, arms),
+        "sources": _sources(main, arms),
         "by_character": _by(main, "character", arms),
         "by_emotion": _by(main, "emotion", arms),
     }
@@ -215,6 +216,19 @@ def _by_arm(chosen: Chosen, labels: Mapping[str, str], *, weigh: bool = False) -
         mean = np.average(rows["value"][own], weights=weight[own])
         found[name] = {"mean": float(mean), "n": int(own.sum())}
     return found
+
+
+def _sources(chosen: Chosen, labels: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """How many ratings of each arm are of replies made here, and how many of imported ones."""
+    found: dict[str, dict[str, set[int]]] = {}
+    for rev, source, number in zip(
+        *(chosen[name] for name in ("model_rev", "source", "number")), strict=True
+    ):
+        found.setdefault(labels[rev], {}).setdefault(source, set()).add(number)
+    return {
+        arm: {source: len(numbers) for source, numbers in sorted(each.items())}
+        for arm, each in sorted(found.items())
+    }
 
 
 def _by(chosen: Chosen, name: str, labels: Mapping[str, str]) -> dict[str, Any]:

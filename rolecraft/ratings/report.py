@@ -125,6 +125,7 @@ def _notes(board: Mapping[str, Any]) -> str:
                 f"{found['first']} is first by {name}; {ratings} ratings, or {raters} raters, "
                 "would change that"
             )
+    lines += [f"{arm}: replies {_listed(one)}" for arm, one in board["sources"].items()]
     raters = board["raters"]
     if raters["degraded_p"] is not None:
         lines.append(f"degraded copies are rated lower: p {raters['degraded_p']:.2g}")

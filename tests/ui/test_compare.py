@@ -508,3 +508,18 @@ def test_nonsense_from_a_browser_changes_nothing(page: Page) -> None:
         page.do("pick", character=name)
         assert '"refused"' in str(page.shown.note)
     assert page.stand == replace(page.stand) and page.state == "vote"
+
+
+def test_nobody_is_always_asked_first(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    start = worker.Worker._start
+
+    def started(self: worker.Worker, side: arms.Side, given: Any) -> Any:
+        asked.append(side.engine)
+        return start(self, side, given)
+
+    monkeypatch.setattr(worker.Worker, "_start", started)
+    for number in range(6):
+        page.say(f"第{number}句").vote("tie").reveal()
+    assert [sorted(asked[n : n + 2]) for n in range(0, 12, 2)] == [[ONE, OTHER]] * 6
+    assert set(asked[::2]) == {ONE, OTHER}
