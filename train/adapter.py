@@ -94,10 +94,13 @@ def _tokenizer(config: Config) -> Path:
 
 
 def write_peft(output: Path, lora: Any, state: dict[str, Any]) -> None:
-    """The PEFT folder, in half precision."""
+    """The PEFT folder, in half precision, without a record of how it came to be."""
     from safetensors.torch import save_file
 
+    from rolecraft.engines.lineage import RECORD
+
     output.mkdir(parents=True, exist_ok=True)
+    (output / RECORD).unlink(missing_ok=True)  # it told of the weights that were here before
     lora.save_pretrained(output)
     # Tensor names as PeftModel writes them, which is what every loader expects.
     named = {f"base_model.model.{name}": value.half().contiguous() for name, value in state.items()}

@@ -14,11 +14,11 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import GlmForCausalLM
 
 from rolecraft.engines.lora import Lora, adapter_files, read_lora
+from rolecraft.engines.probe import check_change, probe_ids
 from rolecraft.engines.shards import files_sha256
 from rolecraft.errors import CheckpointError, EngineNotFound
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-_PROBE_LENGTH = 8
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,12 @@ def attach(model: GlmForCausalLM, folder: Path, name: str) -> Attached:
     _inject(model, name, config, loras)
     activate(model, name)
     change = float((_probe(model) - base).abs().max())
-    if not 0 < change < float("inf"):
+    try:
+        check_change(f"in {folder}", change)
+    except CheckpointError:
         activate(model, before)
         model.delete_adapter(name)
-        found = (
-            "leaves every logit as it was" if change == 0 else "makes logits that are no numbers"
-        )
-        raise CheckpointError(
-            f"The adapter in {folder} {found}. Train it, or copy the trained weights again."
-        )
+        raise
     return Attached(name, files_sha256(adapter_files(folder)), len(loras), change)
 
 
@@ -115,8 +112,6 @@ def _inject(model: GlmForCausalLM, name: str, config: LoraConfig, loras: dict[st
 @torch.inference_mode()
 def _probe(model: GlmForCausalLM) -> torch.Tensor:
     """Logits of the last position of a fixed prompt."""
-    length = min(_PROBE_LENGTH, model.config.vocab_size)
-    step = model.config.vocab_size // length
-    ids = torch.arange(length, device=model.device).unsqueeze(0) * step
-    logits: torch.Tensor = model(input_ids=ids, use_cache=False).logits
+    ids = probe_ids(model.config.vocab_size, model.device)
+    logits: torch.Tensor = model(input_ids=ids.unsqueeze(0), use_cache=False).logits
     return logits[0, -1].float()

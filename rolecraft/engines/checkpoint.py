@@ -16,6 +16,7 @@ from transformers.conversion_mapping import register_checkpoint_conversion_mappi
 from transformers.core_model_loading import Split, WeightConverter, WeightRenaming
 from transformers.utils import logging as transformers_logging
 
+from rolecraft.engines.lineage import remember
 from rolecraft.engines.shards import StoredTensor, read_json, stored_tensors, weight_files
 from rolecraft.errors import CheckpointError, EngineUnavailable
 
@@ -191,6 +192,7 @@ def read_model(
     # PEFT writes this name into the adapters that are trained on the model.
     name = str(read_json(folder / "config.json").get("_name_or_path") or folder)
     model.name_or_path = model.config.name_or_path = name
+    remember(model, folder, files)
     return model
 
 

@@ -1,6 +1,7 @@
 """An adapter folder as LoRA tensors of the native GLM, translated where ChatGLM named them.
 
-Reads and checks; changes no model. An adapter of another base is refused by name and by shapes.
+Reads and checks; changes no model. An adapter of another base is refused by name, by the hash
+of the weights it was trained on and by shapes.
 """
 
 import re
@@ -15,6 +16,7 @@ from torch import nn
 from transformers import GlmConfig, GlmForCausalLM
 
 from rolecraft.engines.halves import joined
+from rolecraft.engines.lineage import check_trained_on
 from rolecraft.engines.shards import read_json, stored_tensors, weight_files
 from rolecraft.errors import CheckpointError
 
@@ -84,6 +86,7 @@ def read_lora(model: GlmForCausalLM, folder: Path) -> tuple[LoraConfig, dict[str
     files = adapter_files(folder)
     settings = _read_settings(folder)
     _check_base(model, folder, settings)
+    check_trained_on(model, folder)
     tensors = {key: held[...] for key, held in stored_tensors(files).items()}
     settings, tensors = joined(folder, settings, tensors)
     loras = _translate(model.config, folder, settings, tensors)

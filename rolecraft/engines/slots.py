@@ -19,10 +19,11 @@ from rolecraft.engines.graphs import Graphs
 from rolecraft.engines.loading import Loaded, LocalModel
 from rolecraft.engines.network import Network
 from rolecraft.engines.prefixes import Prefixes
+from rolecraft.engines.proof import Proofs
 from rolecraft.engines.row import Row
 from rolecraft.engines.sampler import Drawn, Sampler, draw
 from rolecraft.engines.stacks import Layout, Stack
-from rolecraft.errors import EngineFailed, RoleCraftError
+from rolecraft.errors import CheckpointError, EngineFailed, RoleCraftError
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Slots:
         self._loaded = loaded
         self._block = model.block
         self.network = Network(loaded.net, loaded.context + 1)
+        self.proofs = Proofs(self.network)
         self.plan, spare = self._plan(loaded, model)
         plan = self.plan
         self.count, self.length = plan.slots, plan.length
@@ -88,6 +90,11 @@ class Slots:
         """
         try:
             return self._begin(request)
+        except CheckpointError as error:  # its adapter does not speak: trying again is vain
+            log.error("%s", error)
+            said = f"{request.identity.engine} cannot answer: {error}"
+            request.end("error", EngineFailed(said))
+            return True
         except Exception as error:
             self._fail(request, error)
             return True
@@ -108,6 +115,8 @@ class Slots:
     def _begin(self, request: LocalGeneration) -> bool:
         if max(request.ids) >= self.network.vocab_size:
             raise ValueError(f"the model knows no token {max(request.ids)}")
+        taken = {row.slot for row in self.readers}
+        slot = next(slot for slot in reversed(range(self.count)) if slot not in taken)
         place = 0
         if request.voice:
             busy = {row.place for row in (*self.rows, *self.readers)}
@@ -115,10 +124,9 @@ class Slots:
             if found is None:
                 return False
             place = found
+            self.proofs.prove(request.voice, self.stack.one(place), self.cache[:, slot])
         decoder = self._loaded.tokenizer.decoder()
         sampler = Sampler(request.sampling, request.seed, self._loaded.vocabulary, decoder.peek)
-        taken = {row.slot for row in self.readers}
-        slot = next(slot for slot in reversed(range(self.count)) if slot not in taken)
         row = Row(request, sampler, decoder, place, slot)
         row.read = self.prefixes.recall(row.root, request.ids, self.cache[:, slot])
         request.cached_tokens = row.read
@@ -143,13 +151,12 @@ class Slots:
                 logits = self.network.logits(hidden[-1:], voices)
                 drawn = draw(logits, [row.draft()])[0]
                 if not math.isnan(drawn.logprob):
-                    self.prefixes.keep(row.root, ids, self.cache[:, row.slot])
+                    self._remember(row, ids)
                 self._say(row, drawn)
                 if row in self.readers:
                     self._seat(row)
         except Exception as error:
-            self._fail(row.request, error)
-            self._leave(row)
+            self._drop(row, error)
         return len(block)
 
     def _seat(self, row: Row) -> None:
@@ -186,10 +193,13 @@ class Slots:
         for row, found in zip(rows, drawn, strict=True):
             row.read += found is not None
         for row, found in zip(rows, drawn, strict=True):
-            if found is None:
-                self._leave(row)
-            else:
-                self._say(row, found)
+            try:
+                if found is None:
+                    self._leave(row)
+                else:
+                    self._say(row, found)
+            except Exception as error:
+                self._drop(row, error)
 
     def _draw(self, rows: Sequence[Row]) -> Sequence[Drawn | None]:
         last, reads = [row.tokens[-1] for row in rows], [row.read for row in rows]
@@ -234,19 +244,34 @@ class Slots:
 
     def _end(self, row: Row, finish: Finish) -> None:
         """Let a request go and remember what was read."""
-        known = [*row.request.ids, *row.tokens][: row.read]
-        self.prefixes.keep(row.root, known, self.cache[:, row.slot])
+        self._remember(row, [*row.request.ids, *row.tokens][: row.read])
         taken = time.monotonic() - row.request.begun_at
         self.pace = taken if self.pace is None else 0.8 * self.pace + 0.2 * taken
         row.request.end(finish)
         self._leave(row)
 
+    def _remember(self, row: Row, ids: Sequence[int]) -> None:
+        """What there is no room to remember is read again; no reply fails for it."""
+        try:
+            self.prefixes.keep(row.root, ids, self.cache[:, row.slot])
+        except Exception as error:
+            if not _is_memory(error):
+                raise
+            self._make_room()
+
+    def _make_room(self) -> None:
+        self.prefixes.clear()  # what is remembered is the first to give way
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _drop(self, row: Row, error: Exception) -> None:
+        self._fail(row.request, error)
+        self._leave(row)
+
     def _fail(self, request: LocalGeneration, error: Exception) -> None:
         log.error("%s failed while it answered", request.identity.engine, exc_info=error)
-        if isinstance(error, MemoryError | torch.OutOfMemoryError):
-            self.prefixes.clear()  # what is remembered is the first to give way
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+        if _is_memory(error):
+            self._make_room()
         said = f"{request.identity.engine} failed: {short(error)}. Try again."
         request.end("error", EngineFailed(said))
 
@@ -261,6 +286,12 @@ class Slots:
             self.rows[row.slot] = last
             self.stack.seat(row.slot, last.place)
             self._copy(last, row.slot)
+
+
+def _is_memory(error: Exception) -> bool:
+    """Whether memory ran out; on a CPU torch says so by an error of no kind of its own."""
+    kinds = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return kinds or "can't allocate memory" in str(error)
 
 
 def short(error: BaseException) -> str:

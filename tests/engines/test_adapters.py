@@ -1,6 +1,8 @@
 """Official and native LoRA adapters: exact translation, several on one base, refusals."""
 
+import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -187,6 +189,56 @@ def test_the_name_of_another_base_is_refused(base: Path, make_adapter) -> None:
         refused(base, adapter, f"was made for {name}, but the base here is THUDM/chatglm3-6b")
     for name in ("zai-org/chatglm3-6b", "/data/chatglm3-6b/", "runs/base", ""):
         load(base, make_adapter(base, {"dense": 4}, base_model_name_or_path=name))
+
+
+def record(adapter: Path, **facts: object) -> Path:
+    (adapter / "rolecraft.json").write_text(json.dumps(facts), encoding="utf-8")
+    return adapter
+
+
+def test_an_adapter_of_other_weights_is_refused(tmp_path: Path, base: Path, make_adapter) -> None:
+    mine, other = chatglm3.weights_sha256(base), "ab" * 32
+    adapter = record(make_adapter(base, {"dense": 4}), base="mini", base_sha256=other)
+    words = f"another base: .*{other[:12]}….*{mine[:12]}….*train it anew.*take base_sha256 out"
+    refused(base, adapter, words)
+    for facts in ({"base_sha256": mine}, {"base_sha256": ""}, {"base": "mini"}):
+        load(base, record(adapter, **facts))
+    (adapter / "rolecraft.json").write_text("{", encoding="utf-8")
+    refused(base, adapter, r"rolecraft\.json cannot be read as JSON")
+
+
+def test_an_exported_base_is_the_one_it_was_written_from(base: Path, make_adapter) -> None:
+    origin = "cd" * 32
+    adapter = record(make_adapter(base, {"dense": 4}), base_sha256=origin)
+    mark = base / "export.json"
+    mark.write_text(json.dumps({"base_sha256": origin}), encoding="utf-8")
+    load(base, adapter)
+    mark.write_text(json.dumps({"base_sha256": origin, "adapter_sha256": "e"}), encoding="utf-8")
+    refused(base, adapter, "trained on another base")  # with an adapter added, it is another
+
+
+def test_the_base_is_what_was_loaded(tmp_path: Path, base: Path, make_adapter) -> None:
+    """Not what lies in its folder by now."""
+    model = load(base)
+    before = record(make_adapter(base, {"dense": 4}), base_sha256=chatglm3.weights_sha256(base))
+    chatglm3.attach(model, before, "before")
+    path = next(base.glob("*.safetensors"))
+    save_file({name: one + 1 for name, one in load_file(path).items()}, path)
+    after = Path(shutil.copytree(before, tmp_path / "after"))
+    record(after, base_sha256=chatglm3.weights_sha256(base))
+    with pytest.raises(CheckpointError, match="trained on another base"):
+        chatglm3.attach(model, after, "after")
+    load(base, after)
+
+
+def test_the_shipped_adapters_were_trained_on_the_shipped_base() -> None:
+    mini = Path(__file__).parents[2] / "models" / "mini"
+    made_on = {
+        path.parent.name: json.loads(path.read_text("utf-8"))["base_sha256"]
+        for path in mini.glob("adapters/*/rolecraft.json")
+    }
+    assert len(made_on) == len(list(mini.glob("adapters/*/adapter_config.json"))) >= 4
+    assert made_on == dict.fromkeys(made_on, chatglm3.weights_sha256(mini))
 
 
 @pytest.mark.parametrize(

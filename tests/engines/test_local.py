@@ -22,6 +22,7 @@ from rolecraft.engines.generation import LocalGeneration
 from rolecraft.engines.loading import LocalModel, load
 from rolecraft.engines.local import LocalEngine, Worker
 from rolecraft.engines.slots import Slots
+from rolecraft.engines.stacks import Applied
 from rolecraft.errors import EngineFailed, EngineNotFound, EngineUnavailable, InputRefused
 from tests.engines.checkpoints import TINY, edit_json
 from tests.tiny import save_adapter
@@ -448,20 +449,63 @@ def test_an_adapter_of_other_weights_does_not_speak(
     copied: Path, tmp_path: Path, adapters: dict[str, str]
 ) -> None:
     """Equal in every shape: the record of the adapter tells them apart."""
+    tensors = load_file(copied / "model.safetensors")
+    louder = {name: one * 1.5 for name, one in tensors.items()}
+    save_file(louder, copied / "model.safetensors")
     folders = {}
     for name, base in (("mine", copied), ("theirs", TINY)):
-        folders[name] = str(shutil.copytree(adapters["one"], tmp_path / name))
-        sha256 = chatglm3.weights_sha256(base)
-        if base is copied:
-            tensors = load_file(copied / "model.safetensors")
-            save_file({k: v * 1.5 for k, v in tensors.items()}, copied / "model.safetensors")
-            sha256 = chatglm3.weights_sha256(copied)
-        told = json.dumps({"base_sha256": sha256})
-        (tmp_path / name / "rolecraft.json").write_text(told, encoding="utf-8")
+        folders[name] = shutil.copytree(adapters["one"], tmp_path / name)
+        told = json.dumps({"base_sha256": chatglm3.weights_sha256(base)})
+        (folders[name] / "rolecraft.json").write_text(told, encoding="utf-8")
+    folders = {name: str(folder) for name, folder in folders.items()}
     engine = make_engine(Worker(LocalModel(str(copied), folders, threads=1)))
     assert said(engine.stream(prompt("你好"), GREEDY, "mine"))[0]
     with pytest.raises(EngineUnavailable, match="'theirs' cannot speak on .*another base.*anew"):
         engine.stream(prompt("你好"), GREEDY, "theirs")
+
+
+def scaled(folder: str, to: Path, factor: float) -> str:
+    """An adapter whose B matrices are `factor` times as large."""
+    path = Path(shutil.copytree(folder, to)) / "adapter_model.safetensors"
+    tensors = load_file(path)
+    save_file({k: v * factor if "lora_B" in k else v for k, v in tensors.items()}, path)
+    return str(to)
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (0.0, "leaves every logit as it was"),
+        (1e-30, "leaves every logit as it was"),
+        (1e30, "makes logits that are no numbers"),
+        (float("nan"), "makes logits that are no numbers"),
+    ],
+)
+def test_an_adapter_that_does_not_speak(
+    tmp_path: Path, adapters: dict[str, str], reference: Reference, factor: float, words: str
+) -> None:
+    folders = {"one": adapters["one"], "mute": scaled(adapters["two"], tmp_path / "mute", factor)}
+    engine = make_engine(Worker(LocalModel(str(TINY), folders, threads=1, slots=2)))
+    for _ in range(2):  # it stays refused
+        with pytest.raises((EngineUnavailable, EngineFailed), match=f"mute.* {words}. Train it"):
+            list(engine.stream(prompt("你好"), GREEDY, "mute"))
+    for name in ("one", ""):  # nor is anything left of it in the slot that it had
+        wanted = reference.text(prompt("你好"), name or None)
+        assert said(engine.stream(prompt("你好"), GREEDY, name)) == wanted
+
+
+def test_a_voice_that_is_not_applied_is_noticed(
+    adapters: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make_engine(Worker(LocalModel(str(TINY), {"one": adapters["one"]}, threads=1)))
+    with monkeypatch.context() as patch:
+        patch.setattr(Applied, "add", lambda self, module, x, y: y)
+        with pytest.raises(EngineFailed, match="cannot answer: .*'one' leaves every logit"):
+            list(engine.stream(prompt("你好"), GREEDY, "one"))
+    assert said(engine.stream(prompt("你好"), GREEDY, "one"))[0]
+    assert engine.worker.slots
+    key = ("one", chatglm3.weights_sha256(adapters["one"]))
+    assert engine.worker.slots.proofs.changes[key] > 0.01  # once, for every later reply
 
 
 def test_a_thread_that_gives_no_sign(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def tuned(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     adapter.write_peft(folder, lora, matrices(model))
     record = {
-        "base_sha256": "0" * 64, "steps": 5, "scores": {"loss": 2.5},
+        "base_sha256": chatglm3.weights_sha256(base), "steps": 5, "scores": {"loss": 2.5},
         "config": {"sources": {"general": 0.5, "specific": 0.5}, "lora_r": 4, "lora_alpha": 32,
                    "target_modules": list(ALL), "learning_rate": 2e-4, "seed": 3},
     }  # fmt: skip

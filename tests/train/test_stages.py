@@ -108,6 +108,9 @@ def test_the_published_base_is_read_by_the_engine(base: Path) -> None:
 def test_an_adapter_changes_what_the_base_says_and_tells_how_it_was_made(
     base: Path, tmp_path: Path
 ) -> None:
+    old = tmp_path / "tuned" / "rolecraft.json"  # of an adapter of another base, to be replaced
+    old.parent.mkdir()
+    old.write_text(json.dumps({"base_sha256": "0" * 64}))
     made = adapter.run(
         adapter.Config(
             output_dir=str(tmp_path / "tuned"),
