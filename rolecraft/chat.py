@@ -35,6 +35,7 @@ class Request:
     adapter: str | None = None
     emotion: str | None = None
     passages: tuple[Passage, ...] | None = None  # given ones are not retrieved again
+    begun: float | None = None  # by the clock, when the wait began before `start`
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,11 @@ class Partial:
 def start(
     request: Request, retriever: Retriever, clock: Callable[[], float] = time.monotonic
 ) -> "Answering":
-    """Retrieve, render and start the engine. Raises the engine's own refusals."""
+    """Retrieve, render and start the engine. Raises the engine's own refusals.
+
+    All three are part of what is waited for, and of the reply's times.
+    """
+    begun = clock() if request.begun is None else request.begun
     turns = request.conversation.turns
     question = turns[-1].user
     passages = request.passages
@@ -58,7 +63,6 @@ def start(
         history = tuple(turn.user for turn in turns[:-1])
         passages = retriever.retrieve(request.character, question, history)
     messages = render(request.character, passages, request.conversation, request.budget)
-    begun = clock()
     label = opening(request.emotion) if request.emotion else ""
     generation = request.engine.stream(
         messages, request.sampling, request.adapter, label, request.character.id

@@ -101,6 +101,26 @@ def test_a_reply_holds_everything_that_made_it(keeper: Character, talk: Conversa
     assert reply == answering.reply and len(reply.sha256) == 64
 
 
+def test_the_first_word_is_waited_for_from_the_question_on(
+    keeper: Character, talk: Conversation
+) -> None:
+    """Retrieval and rendering are part of the wait."""
+    now = [5.0]
+
+    class Slow(Shelf):
+        def retrieve(self, *asked: object) -> tuple[Passage, ...]:
+            now[0] += 0.07
+            return PASSAGES
+
+    answering = start(request_of(keeper, talk, "好。"), Slow(), clock=lambda: now[0])
+    assert len(list(answering)) == 2
+    assert (answering.reply.first_token_ms, answering.reply.total_ms) == (70.0, 70.0)
+    asked = request_of(keeper, talk, "好。", passages=PASSAGES, begun=4.0)  # retrieved before
+    answering = start(asked, Slow(), clock=lambda: now[0])
+    list(answering)
+    assert answering.reply.first_token_ms == 1070.0
+
+
 def test_passages_that_are_given_are_not_looked_up(keeper: Character, talk: Conversation) -> None:
     shelf = Shelf()
     answering = start(request_of(keeper, talk, "好。", passages=()), shelf)

@@ -60,6 +60,7 @@ class _Asked:
     conversation: Conversation
     passages: tuple[Passage, ...]
     seed: int
+    begun: float  # when the wait of both began
 
 
 class _Both:
@@ -122,6 +123,7 @@ class Worker:
         self._write(task.conversation, dict(zip(names, answers, strict=True)))
 
     def _asked(self, task: Task) -> _Asked:
+        begun = time.monotonic()
         services = self._services
         stored = services.conversations.get(task.visitor, task.conversation)
         person = services.shelf.get(stored.character)
@@ -130,7 +132,7 @@ class Worker:
         )
         history = tuple(turn.user for turn in told.turns[:-1])
         passages = services.index.retrieve(person, told.turns[-1].user, history)
-        return _Asked(person, told, passages, self._rng.getrandbits(31))
+        return _Asked(person, told, passages, self._rng.getrandbits(31), begun)
 
     def _start(self, side: Side, asked: _Asked) -> Answering | Reply:
         """The answer of one side, begun; or the broken reply of one that cannot even begin."""
@@ -146,6 +148,7 @@ class Worker:
                 budget=budget,
                 sampling=replace(side.sampling, seed=asked.seed),
                 passages=asked.passages if side.passages else without_sources(asked.passages),
+                begun=asked.begun,
             )
             return start(request, self._services.index)
         except InputRefused:

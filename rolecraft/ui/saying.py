@@ -199,7 +199,7 @@ class Saying:
     ) -> Request:
         person = self._services.shelf.get(stored.character)
         told = self._store.as_conversation(place.visitor, place.conversation, until=message.id)
-        passages = None
+        begun, passages = time.monotonic(), None
         if not options.passages:
             history = tuple(turn.user for turn in told.turns[:-1])
             near = self._services.index.retrieve(person, message.text, history)
@@ -212,6 +212,7 @@ class Saying:
             sampling=options.sampling,
             emotion=options.emotion,
             passages=passages,
+            begun=begun,
         )
 
 
