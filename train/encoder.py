@@ -6,8 +6,8 @@ A small BERT over characters, trained contrastively in groups: every group is on
 passages the candidates, so that the model learns to tell the passages of one person apart, which
 is what retrieval asks of it. Ways of asking after a passage stand for it as they do in the index,
 and what everybody says stands beside. Loaded by FlagEmbedding like any BGE. The groups of a step
-follow from the seed and the step alone, so a training that was killed and started again ends with the weights
-of one in one piece (one machine, `threads = 1`).
+follow from the seed and the step alone, so a training that was killed and started again ends with
+the weights of one in one piece (one machine, `threads = 1`).
 """
 
 import dataclasses

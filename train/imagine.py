@@ -192,7 +192,7 @@ class Imagination:
         return (*wrong[:place], *right, *wrong[place:])
 
     def _beside(self, fact: Passage, topic: Topic | None) -> Passage:
-        """A passage beside the point: a fact, somebody's scene or answer, or other everyday talk."""
+        """A passage beside the point: a fact, a scene, an answer, or other everyday talk."""
         kind = self.rng.random()
         if kind < 0.45:
             return fact

@@ -161,7 +161,7 @@ class Everyday:
 
     topic: str
     answer: Answer
-    said: tuple[str, ...] = ()
+    said: tuple[str, ...] = field(default=(), compare=False)
     line: int = field(default=0, compare=False)
 
     @property

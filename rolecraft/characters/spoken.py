@@ -14,7 +14,7 @@ class Text:
     line: int
     field: str
     text: str
-    kind: str  # greeting | starter | script | general | everyday, or the kind of question that it answers
+    kind: str  # greeting, starter, script, general, everyday, or the kind of question answered
     own: bool = True
 
 
@@ -38,3 +38,13 @@ def texts_of(character: Character) -> Iterator[Text]:
             yield Text("general.jsonl", row.line, f"answers[{n}].text", answer.text, "general")
     for one in character.everyday:
         yield Text("everyday.jsonl", one.line, "text", one.answer.text, "everyday")
+
+
+def learnt_of(character: Character) -> Iterator[Text]:
+    """What models are trained to say: own lines, general and everyday answers, and the answers to
+    the questions of the train split."""
+    held_out = {question.line for question in character.questions_of("test")}
+    for text in texts_of(character):
+        questions = text.file == "questions.jsonl"
+        if text.own and text.file != "card.yaml" and not (questions and text.line in held_out):
+            yield text

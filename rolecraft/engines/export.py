@@ -42,10 +42,11 @@ def write_native(
         )
     kind = model.dtype if dtype is None else named_dtype(dtype)
     folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: held.to(kind) for name, held in model.state_dict().items()}
+    if model.config.tie_word_embeddings:
+        weights.pop("lm_head.weight", None)  # the embedding's own table
     with quiet():
-        model.save_pretrained(
-            folder, state_dict={name: held.to(kind) for name, held in model.state_dict().items()}
-        )
+        model.save_pretrained(folder, state_dict=weights)
     for path in folder.glob("*.safetensors"):
         path.chmod(0o644)  # safetensors writes files that only their owner can read
     config_file = folder / "config.json"

@@ -110,7 +110,7 @@ def share_right(named: Sequence[Named]) -> float:
 
 
 def training_texts(character: Character) -> list[str]:
-    """What a voice may be learnt from: train answers, own script lines, general and everyday answers."""
+    """What a voice may be learnt from: own script lines, train, general and everyday answers."""
     answers = [question.answer for question in character.questions_of("train")]
     lines = [
         turn.text

@@ -20,8 +20,8 @@ _SENTENCES = re.compile(r"[^。！？!?…；;]+[。！？!?…；;]*[”」』�
 class Source:
     """A passage as it is indexed.
 
-    `field` names the passage (profile.age, script.d03, question.q017, everyday.hello), `origin` what
-    it tells of: an answered question about the age, or a way of asking after it
+    `field` names the passage (profile.age, script.d03, question.q017, everyday.talk-001), `origin`
+    what it tells of: an answered question about the age, or a way of asking after it
     (asked.profile.age.2), has the origin profile.age. `character` is EVERYBODY where it tells of
     no single one.
     """

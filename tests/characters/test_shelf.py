@@ -153,6 +153,53 @@ def test_faults_of_ways_of_asking(
     assert problem.field.startswith(field) and remedy in problem.remedy
 
 
+def say_everyday(shelf_folder: Path, topics: str, *rows: str) -> Path:
+    (shelf_folder / "everyday.yaml").write_text(topics, encoding="utf-8")
+    path = shelf_folder / "lu-yuan" / "everyday.jsonl"
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+HELLO = '{"topic": "talk-hello", "text": "来啦，风大，进来坐。", "emotion": "快乐"}'
+
+
+def test_everyday_answers_know_how_their_topic_is_said(shelf_folder: Path) -> None:
+    say_everyday(shelf_folder, "talk-hello: [你好, 在吗]\nbeyond-law: [能判几年]\n", HELLO)
+    shelf = read_shelf(shelf_folder)
+    assert not shelf.problems
+    assert shelf.topics == {"talk-hello": ("你好", "在吗"), "beyond-law": ("能判几年",)}
+    (said,) = shelf.get("lu-yuan").everyday
+    assert said.said == ("你好", "在吗") and said.answer.text.startswith("来啦")
+    assert not said.beyond and shelf.get("an-ran").everyday == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "line", "field", "remedy"),
+    [
+        (HELLO.replace("talk-hello", "talk-hallo"), 2, "topic", "everyday.yaml"),
+        (HELLO, 2, "topic", "Line 1 has it already"),
+        (HELLO.replace("快乐", "开心"), 2, "emotion", "愤怒"),
+        (HELLO.replace("text", "txt"), 2, "txt", "Unknown"),
+    ],
+)
+def test_faults_of_everyday_answers(
+    shelf_folder: Path, row: str, line: int, field: str, remedy: str
+) -> None:
+    path = say_everyday(shelf_folder, "talk-hello: [你好]\n", HELLO, row)
+    shelf = read_shelf(shelf_folder)
+    assert [one.id for one in shelf.characters] == ["an-ran"]
+    found = [one for one in shelf.problems if one.path == str(path)]
+    assert any((one.line, one.field) == (line, field) and remedy in one.remedy for one in found)
+
+
+def test_a_broken_file_of_topics_is_named_and_nobody_goes(shelf_folder: Path) -> None:
+    say_everyday(shelf_folder, "talk-hello: 你好\n")
+    shelf = read_shelf(shelf_folder)
+    assert len(shelf.characters) == 2
+    (problem,) = shelf.problems
+    assert Path(problem.path).name == "everyday.yaml" and "list" in problem.remedy
+
+
 def test_every_fault_of_a_folder_is_named_at_once(shelf_folder: Path) -> None:
     script = shelf_folder / "lu-yuan" / "script.jsonl"
     script.write_text("{}\nnonsense\n", encoding="utf-8")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rolecraft.characters import Character, Shelf
+from rolecraft.characters.model import Answer, Everyday
 from rolecraft.errors import ConfigurationError, StoreUnavailable
 from rolecraft.knowledge.chroma import open_chroma
 from rolecraft.knowledge.encoder import FlagEncoder, Vectors
@@ -73,6 +74,42 @@ def test_a_restart_encodes_nothing(folder: Path, encoder: FlagEncoder, shelf: Sh
         assert (result.kept, result.encoded, result.removed) == (total(shelf), 0, 0)
         assert second.encoder.passages == []
         assert second.index.retrieve(shelf.get("陆远"), "年龄：46岁")[0].field == "profile.age"
+
+
+def talking(character: Character, *topics: str) -> Character:
+    answer = Answer("来啦，风大，进来坐。", "快乐")
+    everyday = tuple(Everyday(topic, answer, (f"{topic}说一", f"{topic}说二")) for topic in topics)
+    return dataclasses.replace(character, everyday=everyday)
+
+
+def test_what_everybody_says_is_encoded_once_and_finds_each_ones_answer(
+    folder: Path, encoder: FlagEncoder, shelf: Shelf
+) -> None:
+    one, other = (talking(character, "打招呼", "道晚安") for character in shelf.characters)
+    with Opened(folder, encoder) as opened:
+        opened.index.refresh([one, other])
+        assert opened.encoder.passages.count("打招呼说一") == 1
+        for character in (one, other):
+            best = opened.index.retrieve(character, "道晚安说二")[0]
+            assert best.field == "everyday.道晚安" and best.similarity > 0.99
+    with Opened(folder, encoder) as again:
+        stranger = dataclasses.replace(talking(one, "打招呼"), id="newcomer")
+        assert again.index.retrieve(stranger, "打招呼说一")[0].field == "everyday.打招呼"
+        again.encoder.passages.clear()
+        assert again.index.retrieve(other, "道晚安说二")[0].field == "everyday.道晚安"
+        assert again.encoder.passages == []  # the newcomer, who says less, took nothing away
+
+
+def test_of_a_scene_the_nearest_stands_and_of_a_field_itself(
+    folder: Path, encoder: FlagEncoder, lu: Character
+) -> None:
+    with Opened(folder, encoder) as opened:
+        told = "问：谁给你寄来挂号信？ 答：老班长。信封湿了一角，字一点没花。"
+        fields = [one.field for one in opened.index.retrieve(lu, told)]
+        assert fields[0] == "question.q003" and "script.d01" not in fields
+        told = "问：你多大年纪了？ 答：46岁，头发让海风吹白了一半哩。"
+        fields = [one.field for one in opened.index.retrieve(lu, told)]
+        assert fields[0] == "profile.age" and "question.q001" not in fields
 
 
 def test_an_edit_encodes_only_what_changed(
@@ -217,7 +254,7 @@ def test_a_folder_that_is_a_file(folder: Path) -> None:
         ("你的年龄是多少？", "profile.age"),
         ("你多大年纪了？", "profile.age"),
         ("独脚的海鸥叫什么名字？", "script.d02"),
-        ("谁给你寄来了挂号信？", "script.d01"),
+        ("谁给你寄来了挂号信？", "question.q003"),
         ("在忙什么呢？", "question.q005"),
         ("最喜欢的食物是什么", "profile.favourite_food"),
     ],

@@ -3,8 +3,13 @@
 import dataclasses
 
 from rolecraft.characters import Character, Dialogue, Shelf
-from rolecraft.characters.model import Utterance
-from rolecraft.knowledge.passages import SCENE_CHARACTERS, passages_of, searched_of
+from rolecraft.characters.model import Answer, Everyday, Utterance
+from rolecraft.knowledge.passages import (
+    SCENE_CHARACTERS,
+    everyday_of,
+    passages_of,
+    searched_of,
+)
 
 
 def test_profile_scenes_and_train_questions(shelf: Shelf) -> None:
@@ -38,6 +43,24 @@ def test_ways_of_asking_are_searched_and_never_shown(shelf: Shelf) -> None:
         ("属啥的呀", "profile.age"),
         ("多大岁数了您", "profile.age"),
     ]
+
+
+def talking(character: Character, *said: str) -> Character:
+    answer = Answer("来啦，风大，进来坐。", "快乐")
+    return dataclasses.replace(character, everyday=(Everyday("talk-hello", answer, said),))
+
+
+def test_everyday_answers_are_found_by_ways_that_all_share(shelf: Shelf) -> None:
+    one, other = (talking(character, "你好", "在吗") for character in shelf.characters)
+    (passage,) = (source for source in passages_of(one) if source.field.startswith("everyday."))
+    assert passage.text == "问：你好 答：来啦，风大，进来坐。"
+    shared = everyday_of([one, other])
+    assert [(way.text, way.origin) for way in shared] == [
+        ("你好", "everyday.talk-hello"),
+        ("在吗", "everyday.talk-hello"),
+    ]
+    assert shared == everyday_of([other])
+    assert not any(source.field.startswith("everyday.") for source in passages_of(talking(one)))
 
 
 def test_ids_and_hashes_stay(shelf: Shelf) -> None:
