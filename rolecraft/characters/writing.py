@@ -9,9 +9,9 @@ import re
 from rolecraft.characters.findings import Findings
 from rolecraft.characters.model import Character
 from rolecraft.characters.overlap import bare, runs, sentences
-from rolecraft.characters.spoken import Text, texts_of
+from rolecraft.characters.spoken import Text, learnt_of, texts_of
 
-LEAKED_RUN = 12  # bare characters of a test answer that may not stand in a train answer
+LEAKED_RUN = 12  # bare characters of a test answer that may not stand in what is trained on
 REPEATED_SENTENCE = 8  # bare characters from which a sentence said twice is a repetition
 
 _BRACKETS = re.compile(r"[（）()\[\]【】〔〕{}*|]|<(?!\s*\d)|(?<![\d\s])>")
@@ -91,21 +91,22 @@ def _repetitions(character: Character, texts: list[Text], findings: Findings) ->
 
 
 def _leaks(character: Character, findings: Findings) -> None:
-    """Test answers that share a run with a train answer, quoted facts left aside."""
+    """Test answers that share a run with what is trained on, quoted facts left aside."""
     quoted = _quoted(character)
 
     def parts(answer: str) -> set[str]:
         said = _without(answer, quoted).split("\n")
         return {run for part in said for run in runs(part, LEAKED_RUN)}
 
-    seen: dict[str, int] = {}
-    for question in character.questions_of("train"):
-        for run in parts(question.answer):
-            seen.setdefault(run, question.line)
+    seen: dict[str, Text] = {}
+    for text in learnt_of(character):
+        for run in parts(text.text):
+            seen.setdefault(run, text)
     for question in character.questions_of("test"):
         shared = sorted(parts(question.answer) & seen.keys())
         if shared:
-            remedy = f"The train answer in line {seen[shared[0]]} has it; write it anew."
+            first = seen[shared[0]]
+            remedy = f"{first.file} line {first.line}, which is trained on, has it; write it anew."
             findings.questions(question.line, "answer", shared[0], remedy)
 
 

@@ -13,7 +13,7 @@ from rolecraft.characters import Character, Problem, Shelf, read_shelf
 from rolecraft.characters.check import Report, check_folder, check_shelf, report_text
 from rolecraft.characters.facts import number, zodiac_sign
 from rolecraft.characters.model import Question
-from rolecraft.characters.overlap import shared_runs
+from rolecraft.characters.overlap import bare, shared_runs
 
 CAST = Path(__file__).parents[2] / "characters"
 MOTHER, SON = "dong-wenjie", "zhou-xiaobei"
@@ -225,10 +225,26 @@ def test_repetition_and_leaks(changed: Changed, family: Shelf) -> None:
     line = son.questions[train].line
     copied = f"啊，{son.questions[train].answer}"
     problems = changed(questions=with_answer(son, test, answer=copied))
-    assert found(problems, "answer", f"The train answer in line {line} has it")
+    assert found(problems, "answer", f"questions.jsonl line {line}, which is trained on")
     assert found(problems, "answer", "says it already")
     again = with_answer(son, test, question=son.questions[train].question)
     assert found(changed(questions=again), "question", "in other words")
+
+
+def test_what_is_said_anywhere_in_training_leaks(changed: Changed, family: Shelf) -> None:
+    son = family.get(SON)
+    name = son.name["zh"]
+    turns = [(one.line, turn) for one in son.script for turn in one.turns if turn.speaker == name]
+    line, turn = next((line, turn) for line, turn in turns if len(bare(turn.text)) >= 14)
+    (row, *_), (topic, *_) = son.general, son.everyday
+    test = place_of(son, kind="opinion", split="test")
+    for where, said in (
+        (f"script.jsonl line {line}", turn.text),
+        (f"general.jsonl line {row.line}", row.answers[0].text),
+        (f"everyday.jsonl line {topic.line}", topic.answer.text),
+    ):
+        problems = changed(questions=with_answer(son, test, answer=said))
+        assert found(problems, "answer", f"{where}, which is trained on"), where
 
 
 def test_quoting_the_profile_is_no_leak(changed: Changed, family: Shelf) -> None:
@@ -242,7 +258,7 @@ def test_quoting_the_profile_is_no_leak(changed: Changed, family: Shelf) -> None
         for n, one in enumerate(son.questions)
     )
     problems = changed(profile=profile, questions=questions)
-    assert not found(problems, "answer", "The train answer in line")
+    assert not found(problems, "answer", "which is trained on")
 
 
 def test_style(changed: Changed, family: Shelf) -> None:

@@ -115,7 +115,9 @@ def _questions(
     asked = gathered.questions
     grounding = Grounding(asked, talks, gathered.profile) if asked else None
     undecided = [n for n, one in enumerate(asked) if one.split not in SPLITS]
-    drawn = held_out([asked[n] for n in undecided], options.test_share)
+    spoken = [turn for _, talk in talks for turn in talk.turns if turn.speaker == gathered.name]
+    learnt = [one.text for one in (*spoken, *gathered.replies)]
+    drawn = held_out([asked[n] for n in undecided], options.test_share, learnt)
     test = {undecided[n] for n in drawn}
     questions = []
     for n, one in enumerate(asked):

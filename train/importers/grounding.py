@@ -5,7 +5,7 @@ Both are decided by the texts alone, so that a second import decides the same. K
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
 from rolecraft.characters.model import FIELD_NAMES, Kind, Question
@@ -14,7 +14,7 @@ from train.importers.gathered import Asked
 from train.importers.talks import TwoParty
 
 SHARED = 6  # bare characters in a row that an answer has from the talk it is about
-LEAKED = 12  # bare characters that a test answer may not share with a train answer
+LEAKED = 12  # bare characters that a test answer may not share with what is trained on
 _VALUE = 2  # characters from which a field's value counts as quoted
 
 
@@ -53,9 +53,12 @@ class Grounding:
         return "opinion", None
 
 
-def held_out(questions: Sequence[Asked | Question], share: float) -> set[int]:
+def held_out(
+    questions: Sequence[Asked | Question], share: float, learnt: Iterable[str] = ()
+) -> set[int]:
     """Positions of about `share` of the questions, such that no test answer shares a run of
-    `LEAKED` bare characters with a train answer and no question is asked in both.
+    `LEAKED` bare characters with a train answer or a text of `learnt`, which is trained on in any
+    case, and no question is asked in both.
 
     Questions that share such a run stay together; the largest such groups are trained on.
     """
@@ -73,9 +76,12 @@ def held_out(questions: Sequence[Asked | Question], share: float) -> set[int]:
         for mark in {f"?{bare(asked.question)}", f"={answer}", *runs(answer, LEAKED)}:
             other = owners.setdefault(mark, position)
             leaders[leader(position)] = leader(other)
+    known = {owners[run] for text in learnt for run in runs(text, LEAKED) & owners.keys()}
+    trained = {leader(position) for position in known}
     groups: dict[int, list[int]] = defaultdict(list)
     for position in range(len(questions)):
-        groups[leader(position)].append(position)
+        if leader(position) not in trained:
+            groups[leader(position)].append(position)
     wanted, chosen = round(share * len(questions)), set[int]()
     for group in sorted(groups.values(), key=lambda one: _draw(questions[one[0]].question)):
         if len(group) <= max(1, wanted // 10) and len(chosen) + len(group) <= wanted:

@@ -12,7 +12,7 @@ from train.lint.items import Item, Read
 
 SHARED = 12  # bare characters from which the same answer of two characters is a copy
 SAID_TWICE = 15  # bare characters from which the same line of two speakers is suspect
-LEAKED = 12  # bare characters of a test answer that may not stand in a train answer
+LEAKED = 12  # bare characters of a test answer that may not stand in what is trained on
 PREVAILS = 0.6  # share of a label in a script from which it prevails
 LEAST_LINES = 20  # labelled lines from which a share says anything
 
@@ -83,25 +83,38 @@ def _two_speakers(read: Read, findings: Findings) -> None:
 
 
 def _leakage(read: Read, findings: Findings) -> None:
-    trained: dict[str, int] = {}
+    tests = list(_of_split(read, "test"))
+    if not tests:
+        return
+    trained: dict[str, Item] = {}
+    for item in _learnt(read):
+        for run in _parts(item.text, read.quoted):
+            trained.setdefault(run, item)
     asked: dict[str, int] = {}
     for item in _of_split(read, "train"):
         asked.setdefault(bare(item.question), item.line)
-        for run in _parts(item.text, read.quoted):
-            trained.setdefault(run, item.line)
-    for item in _of_split(read, "test"):
+    for item in tests:
         if (line := asked.get(bare(item.question))) is not None:
             detail = f"the question is asked in training, line {line}"
             findings.add("leakage", read.name, item.place, item.question, detail)
             continue
         shared = sorted(_parts(item.text, read.quoted) & trained.keys())
         if shared:
-            detail = f"{shared[0]!r} stands in line {trained[shared[0]]}"
+            first = trained[shared[0]]
+            detail = f"{shared[0]!r} stands at {first.file}:{first.line}"
             findings.add("leakage", read.name, item.place, item.text, detail)
 
 
 def _of_split(read: Read, split: str) -> Iterator[Item]:
     return (item for item in read.items if item.kind == "question" and item.split == split)
+
+
+def _learnt(read: Read) -> Iterator[Item]:
+    """What models are trained to say: own lines, replies, and answers of the train split."""
+    for item in read.items:
+        own = item.speaker == read.name if item.kind == "turn" else item.split != "test"
+        if own:
+            yield item
 
 
 def _parts(answer: str, quoted: tuple[str, ...]) -> set[str]:

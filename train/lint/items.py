@@ -22,7 +22,7 @@ from train.importers.roleinstruct import is_labelled
 
 ItemKind = Literal["turn", "question", "reply"]
 Layout = Literal["characters", "roleinstruct"]
-DATA = ("script.jsonl", "questions.jsonl", "general.jsonl")
+DATA = ("script.jsonl", "questions.jsonl", "general.jsonl", "everyday.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def _take(file: RawFile, labels: Labels, items: list[Item], faults: list[Fault])
 def _character(folder: Path, root: Path) -> Read:
     name, quoted = _card(folder)
     reader = _Folder(folder, root)
-    items = [*reader.turns(), *reader.questions(), *reader.replies()]
+    items = [*reader.turns(), *reader.questions(), *reader.replies(), *reader.everyday()]
     files = [
         (reader.shown(path), sha256(path.read_bytes()).hexdigest())
         for path in (folder / name for name in DATA)
@@ -199,6 +199,14 @@ class _Folder:
                     "reply", "general.jsonl", line, n, answer, answer.get("text"),
                     question=identity, labelled=n not in bare,
                 )  # fmt: skip
+
+    def everyday(self) -> Iterator[Item]:
+        """The answers of everyday.jsonl, as replies to their topics."""
+        for line, row in self._rows("everyday.jsonl"):
+            topic = str(row.get("topic", ""))
+            yield self._item(
+                "reply", "everyday.jsonl", line, 0, row, row.get("text"), question=topic
+            )
 
     def _item(
         self, kind: ItemKind, file: str, line: int, item: int, row: Mapping[str, Any], text: Any,

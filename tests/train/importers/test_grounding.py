@@ -42,6 +42,13 @@ def test_no_test_answer_stands_in_training(pairs: list[tuple[str, str]], share: 
         assert bare(questions[n].question) not in {bare(one.question) for one in trained}
 
 
+def test_what_is_trained_on_in_any_case_is_not_held_out() -> None:
+    told = "第{n}个回答，每一个都各不相同{n}。"
+    questions = [asked(f"第{n}个问题？", told.format(n=n)) for n in range(10)]
+    learnt = [f"他说：{one.answer}" for one in questions[:8]]
+    assert held_out(questions, 0.5, learnt) == {8, 9}
+
+
 def test_the_choice_depends_on_the_texts_alone() -> None:
     questions = [asked(f"第{n}个问题？", f"第{n}个回答，各不相同{n * 7919}。") for n in range(50)]
     chosen = {questions[n].question for n in held_out(questions, 0.2)}

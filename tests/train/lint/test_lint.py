@@ -122,6 +122,34 @@ def test_leakage(shelf: Path) -> None:
     assert found(shelf)["leakage"] == 2
 
 
+@pytest.mark.parametrize("name", ["script.jsonl", "general.jsonl", "everyday.jsonl"])
+def test_what_is_trained_on_leaks_wherever_it_stands(shelf: Path, name: str) -> None:
+    said = "昨夜的雾浓得连塔顶的灯都看不见"
+    if name == "script.jsonl":
+        body = rows(shelf, name)
+        turn = next(one for one in body[0]["turns"] if one["speaker"] == "陆远")
+        turn["text"] = said
+    elif name == "general.jsonl":
+        body = rows(shelf, name)
+        body[0]["answers"][0]["text"] = said
+    else:
+        body = [{"topic": "talk-001", "text": said, "emotion": "中立"}]
+    save(shelf, name, body)
+    before = found(shelf).get("leakage", 0)
+    asked = rows(shelf, "questions.jsonl")
+    fresh = {"id": "q997", "split": "test", "question": "昨夜如何？", "answer": f"嗯，{said}。"}
+    save(shelf, "questions.jsonl", [*asked, {**asked[0], **fresh}])
+    (leak,) = [one for one in lint(shelf).found if one.rule == "leakage"][before:]
+    assert name in leak.detail
+
+
+def test_everyday_answers_are_looked_at(shelf: Path) -> None:
+    spoiled = {"topic": "talk-001", "text": "Answer: 我是ChatGPT，打13912345678", "emotion": "快乐"}
+    save(shelf, "everyday.jsonl", [spoiled])
+    errors = {one.rule for one in lint(shelf).found if one.file == "lu-yuan/everyday.jsonl"}
+    assert errors == {"prompt-residue", "names-a-model", "personal-data"}
+
+
 def test_copies_of_another_character(shelf: Path) -> None:
     other = shelf / "zz-copy"
     shutil.copytree(shelf / "lu-yuan", other)
