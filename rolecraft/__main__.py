@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rolecraft.admission import care, clean, speaks_of_self_harm
+from rolecraft.admission import care, clean
 from rolecraft.chat import Request, Retriever, start
 from rolecraft.cli.boards import register as register_boards
 from rolecraft.cli.data import register as register_data
@@ -22,6 +22,7 @@ from rolecraft.cli.ratings import register as register_ratings
 from rolecraft.conversation import Conversation, Reply
 from rolecraft.emotions import LABELS
 from rolecraft.errors import RoleCraftError
+from rolecraft.moderation import speaks_of_self_harm
 from rolecraft.settings import Settings
 
 Command = Callable[[argparse.Namespace, Settings], int]

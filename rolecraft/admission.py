@@ -20,23 +20,6 @@ _KEPT_CONTROLS = "\n\t"
 _DROPPED = ("Cc", "Cs", "Co")  # controls, half characters, private signs
 _MANY_BREAKS = re.compile(r"\n{3,}")
 
-# Words of self-harm. They over-match on purpose: a kind word too many harms nobody.
-_SELF_HARM = re.compile(
-    r"自杀|自殺|自残|自殘|轻生|輕生|寻死|尋死|了结(?:自己|生命|这一切)|结束(?:自己的|我的)?生命|"
-    r"(?:不想|不愿|懒得|没力气)(?:再)?活(?:了|下去|着)|活不下去|"
-    r"活着(?:没|真没|也没)(?:什么|有)?(?:意思|意义)|"
-    r"(?<![笑累饿吵热冷困])(?:我|真|好|就)想(?:去)?死(?!你|党|磕|守|心)|想死了算了|死了算了|"
-    r"不如(?:去)?死了|一了百了|"
-    r"割腕|跳楼(?!价|机|甩卖|大甩卖)|吞安眠药|伤害(?:我)?自己|遗书|"
-    r"\b(?:suicide|suicidal|unalive|kill(?:ing)? myself|end(?:ing)? my life|self[- ]?harm\w*|"
-    r"hurt(?:ing)? myself|(?:want|wish) to die|wish i (?:was|were) dead|better off dead|"
-    r"(?:don't|do not|no longer) want to (?:live|be alive)|no reason to live|"
-    r"cut(?:ting)? myself)\b",
-    re.IGNORECASE,
-)
-# What people put between characters so that a filter does not read them.
-_BETWEEN = re.compile(r"(?<=[\u3400-\u9fff])[\s.·*_-]+(?=[\u3400-\u9fff])")
-
 CARE = {
     "zh": (
         "谢谢你愿意说出来。听起来你现在很难受，我很在意你的安全。\n\n"
@@ -58,13 +41,6 @@ CARE = {
         "carry this alone."
     ),
 }
-
-
-def speaks_of_self_harm(text: str) -> bool:
-    """Whether a message must be answered by `CARE` instead of a model."""
-    plain = unicodedata.normalize("NFKC", text).replace("\u2019", "'")
-    plain = "".join(sign for sign in plain if unicodedata.category(sign) != "Cf")
-    return bool(_SELF_HARM.search(plain) or _SELF_HARM.search(_BETWEEN.sub("", plain)))
 
 
 def care(language: Literal["zh", "en"]) -> Reply:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from rolecraft.admission import CARE, Doorkeeper, Rates, care, clean, speaks_of_self_harm
+from rolecraft.admission import CARE, Doorkeeper, Rates, care, clean
 from rolecraft.errors import InputRefused
+from rolecraft.moderation import speaks_of_self_harm
 
 HARM = [
     "我想自杀", "我不想活了", "活着没意思", "活着有什么意义，活着没意义", "我想死", "真想死了算了",

@@ -19,9 +19,11 @@ REPOSITORY = Path(__file__).parents[1]
 ROWS = {
     "rolecraft": 0,  # the package itself: its version
     "rolecraft.errors": 0,
+    "rolecraft.privacy": 0,
     "rolecraft.conversation": 1,
     "rolecraft.emotions": 1,
     "rolecraft.marks": 1,
+    "rolecraft.moderation": 1,
     "rolecraft.settings": 2,
     "rolecraft.characters": 2,
     "rolecraft.store": 2,
@@ -61,6 +63,7 @@ TOGETHER = (
     {"rolecraft.hosting", "rolecraft.cli", "rolecraft.__main__", "app"},
     {room for room in ROWS if room.startswith("rolecraft.ratings.")},
     {"rolecraft.services", "rolecraft.comparison"},
+    {"rolecraft.marks", "rolecraft.moderation"},
 )
 HEAVY = (
     "torch", "transformers", "peft", "FlagEmbedding", "chromadb", "openai", "gradio",

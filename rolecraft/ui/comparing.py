@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
-from rolecraft.admission import care, clean, speaks_of_self_harm
+from rolecraft.admission import care, clean
 from rolecraft.comparison import arms
 from rolecraft.comparison.worker import Task, Worker, turn_key
 from rolecraft.errors import (
@@ -22,6 +22,7 @@ from rolecraft.errors import (
     RoleCraftError,
     StoreUnavailable,
 )
+from rolecraft.moderation import speaks_of_self_harm
 from rolecraft.ratings.desk import Visit
 from rolecraft.services import Services
 from rolecraft.store.compared import Compared, Pair

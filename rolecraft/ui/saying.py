@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-from rolecraft.admission import care, clean, speaks_of_self_harm, without_care
+from rolecraft.admission import care, clean, without_care
 from rolecraft.chat import Partial, Request, start
 from rolecraft.conversation import Reply
 from rolecraft.errors import ConversationNotFound, InputRefused, RoleCraftError, StoreUnavailable
+from rolecraft.moderation import speaks_of_self_harm
 from rolecraft.services import Services, without_sources
 from rolecraft.store.stored import StoredConversation, StoredMessage
 from rolecraft.ui import talk

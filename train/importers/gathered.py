@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rolecraft.characters.overlap import bare
+from rolecraft.privacy import mask
 from train.importers.labels import Labels
 from train.importers.ledger import Entry, Ledger
-from train.importers.privacy import mask
 
 MOST_TURNS = 16
 TEST_SHARE = 0.2

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from train.importers.privacy import mask
+from rolecraft.privacy import mask
 
 KINDS = ("line", "question", "reply", "profile", "card", "unreadable")
 SHOWN = 80  # characters of a value that a report quotes

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from rolecraft.privacy import mask
 from train.importers.gathered import Cleaner, Gathered, Line, Options, Talk
 from train.importers.inputs import Input, inputs, the_character
 from train.importers.ledger import Entry, Ledger
-from train.importers.privacy import mask
 
 SUFFIXES = (".txt", ".srt", ".vtt", ".ass", ".md")
 

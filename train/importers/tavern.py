@@ -12,10 +12,10 @@ from typing import Any
 from rolecraft.characters.cards import Imported, read_card, save_card
 from rolecraft.characters.model import Character
 from rolecraft.errors import CharacterInvalid
+from rolecraft.privacy import mask
 from train.importers.gathered import Options
 from train.importers.inputs import input_paths
 from train.importers.ledger import Entry, Ledger
-from train.importers.privacy import mask
 
 SUFFIXES = (".json", ".png", ".charx")
 

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from train.importers.privacy import mask
+from rolecraft.privacy import mask
 
 Severity = Literal["error", "warning"]
 SHOWN = 80  # characters of a value that a finding quotes

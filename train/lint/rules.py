@@ -6,8 +6,8 @@ Knows no file; what needs several texts is `across`'s work.
 import re
 from collections.abc import Iterable
 
+from rolecraft.privacy import mask
 from train.importers.labels import Labelled
-from train.importers.privacy import mask
 from train.lint.findings import Findings
 from train.lint.items import Item, Read
 

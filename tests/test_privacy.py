@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.importers.privacy import mask
+from rolecraft.privacy import mask
 
 
 @pytest.mark.parametrize(
