@@ -24,22 +24,22 @@ from rolecraft.ratings.selection import (
     Spec,
     arm_labels,
     capped,
-    codes,
     data_hash,
     scores_of,
     targets,
     valid,
     votes_of,
 )
-from rolecraft.ratings.statistics import Estimate, shared_ranks, status
+from rolecraft.ratings.statistics import Estimate, codes, shared_ranks, status
 
-METHOD = "rolecraft-human/2"
+METHOD = "rolecraft-human/3"
 
 
 def compute(rows: Rows, spec: Spec) -> dict[str, Any]:
     """The board as values that JSON can hold."""
     every = Chosen.of(rows)
     usable, left_out = valid(every, spec)
+    everybody, _ = valid(every, replace(spec, doubtful="included"))
     main, over = capped(targets(usable, spec), spec.cap)
     left_out["over the cap"] = over
     arms = arm_labels(every)
@@ -57,9 +57,10 @@ def compute(rows: Rows, spec: Spec) -> dict[str, Any]:
         "agreement": _agreement(main, spec),
         "preference": _preference(votes, spec) if votes else None,
         "fragility": _fragility(scores, votes),
-        "raters": rater_quality(usable),
+        "raters": rater_quality(everybody.valued()),
         "halo": _halo(main),
-        "sensitivity": _sensitivity(usable, spec, arms),
+        "sensitivity": _sensitivity(usable, spec, arms)
+        | {"doubtful_included": _by_arm(capped(targets(everybody, spec), spec.cap)[0], arms)},
         "sources": _sources(main, arms),
         "by_character": _by(main, "character", arms),
         "by_emotion": _by(main, "emotion", arms),

@@ -1,23 +1,28 @@
 """What degraded copies and repetitions tell of the raters themselves.
 
-Nobody's ratings are dropped from a board for it; what is made of it is decided elsewhere.
+A board sets aside whom `RULE` doubts, says how many, and shows its numbers with them beside it.
 """
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from rolecraft.ratings import agreement
-from rolecraft.ratings.selection import Chosen, Rows, Spec, codes, valid
+from rolecraft.ratings.statistics import codes
 
-_MODES = ("blind", "open", "bank", "chat")  # all but the training rounds
+RULE = "raters/1"  # its version; other bounds are another rule
 _STRAIGHT = 24  # equal values in a row, which is four pairs with three criteria a side
 
 
-def rater_quality(usable: Chosen) -> dict[str, Any]:
+class Columns(Protocol):
+    """Rows that hold a value, as arrays by column: `Chosen.valued` of `selection`."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
+def rater_quality(rows: Columns) -> dict[str, Any]:
     """Whether raters put degraded copies lower and say the same twice; raters by their code."""
-    rows = usable.valued()
     rater, value = codes(rows["rater"]), rows["value"]
     degraded = np.asarray(rows["source"] == "degraded", dtype=bool)
     plain = (rows["item_kind"] != "degraded") & (rows["repeat_of"] == "")
@@ -29,6 +34,7 @@ def rater_quality(usable: Chosen) -> dict[str, Any]:
     pooled = agreement.discernment(-1, value[degraded], value[plain])
     first, second = _repeats(rows)
     return {
+        "rule": RULE,
         "degraded_p": pooled.p,
         "degraded_ratings": pooled.degraded,
         "cannot_tell": [asdict(one) for one in tests if one.passed is False],
@@ -43,15 +49,20 @@ def rater_quality(usable: Chosen) -> dict[str, Any]:
     }
 
 
-def doubtful(rows: Rows) -> frozenset[str]:
-    """The raters that a board names: who cannot tell bad from good, and who answers alike."""
-    usable, _ = valid(Chosen.of(rows), Spec(modes=_MODES))
-    names = list(dict.fromkeys(usable.valued()["rater"]))  # in the order of their codes
-    found = rater_quality(usable)
-    return frozenset(names[one["rater"]] for one in found["cannot_tell"] + found["straight_lines"])
+def doubtful(rows: Columns) -> dict[str, list[str]]:
+    """Why raters are set aside by `RULE` → who they are."""
+    names = list(dict.fromkeys(rows["rater"]))  # in the order of their codes
+    found = rater_quality(rows)
+    return {
+        reason: [names[one["rater"]] for one in found[key]]
+        for key, reason in (
+            ("cannot_tell", "cannot tell good from bad"),
+            ("straight_lines", "answers all alike"),
+        )
+    }
 
 
-def _repeats(rows: Chosen) -> tuple[Any, Any]:
+def _repeats(rows: Columns) -> tuple[Any, Any]:
     key = list(zip(rows["form"], rows["generation"], rows["criterion"], strict=True))
     value = dict(zip(key, rows["value"], strict=True))
     pairs = [

@@ -127,6 +127,14 @@ def _notes(board: Mapping[str, Any]) -> str:
             )
     lines += [f"{arm}: replies {_listed(one)}" for arm, one in board["sources"].items()]
     raters = board["raters"]
+    if doubted := len(raters["cannot_tell"]) + len(raters["straight_lines"]):
+        is_out = board["spec"]["doubtful"] == "excluded"
+        lines.append(
+            f"rule {raters['rule']} doubts {doubted} raters: "
+            f"{len(raters['cannot_tell'])} cannot tell degraded copies from the rest, "
+            f"{len(raters['straight_lines'])} answer all alike; their ratings are "
+            + ("left out" if is_out else "counted")
+        )
     if raters["degraded_p"] is not None:
         lines.append(f"degraded copies are rated lower: p {raters['degraded_p']:.2g}")
     if raters["repeat_alpha"] is not None:

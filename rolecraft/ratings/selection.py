@@ -13,9 +13,10 @@ from typing import Any, Literal
 import numpy as np
 
 from rolecraft.errors import ResultsError
-from rolecraft.ratings import study
+from rolecraft.ratings import rater_quality, study
 from rolecraft.ratings.means import Scores
 from rolecraft.ratings.preference import Votes
+from rolecraft.ratings.statistics import codes
 
 CRITERIA = ("communication", "consistency", "diversity")
 # What a board is computed from; an export holds these and more.
@@ -45,6 +46,7 @@ class Spec:
     leaks: Leaks = "included"
     finish: Literal["all", "stop"] = "all"
     flagged: Literal["included", "excluded"] = "excluded"
+    doubtful: Literal["included", "excluded"] = "excluded"  # raters, by `rater_quality.RULE`
     cap: int = 10
     seed: int = 0
     draws: int = 300
@@ -127,7 +129,17 @@ def valid(every: Chosen, spec: Spec) -> tuple[Chosen, dict[str, int]]:
     drop("asked for the model's name", chosen["asks_identity"] == 0)
     if spec.flagged == "excluded":
         drop("failed a rule", chosen["excluded"] == 0)
+    if spec.doubtful == "excluded":
+        for reason, raters in rater_quality.doubtful(chosen.valued()).items():
+            drop(reason, ~_among(chosen["rater"], raters))
     return chosen, left_out
+
+
+def doubtful_raters(rows: Rows) -> frozenset[str]:
+    """Whom a board over all pages but the training rounds would set aside."""
+    every = Spec(modes=("blind", "open", "bank", "chat"), doubtful="included")
+    usable, _ = valid(Chosen.of(rows), every)
+    return frozenset().union(*rater_quality.doubtful(usable.valued()).values())
 
 
 def targets(usable: Chosen, spec: Spec) -> Chosen:
@@ -161,12 +173,6 @@ def arm_labels(every: Chosen) -> dict[str, str]:
     names = dict(sorted(zip(every["model_rev"], every["arm"], strict=True)))
     shared = [name for name in names.values() if list(names.values()).count(name) > 1]
     return {rev: f"{name}@{rev[:8]}" if name in shared else name for rev, name in names.items()}
-
-
-def codes(values: Sequence[Any]) -> Any:
-    """Codes in order of first appearance, so that other names give the same codes."""
-    seen: dict[Any, int] = {}
-    return np.array([seen.setdefault(value, len(seen)) for value in values], dtype=np.int64)
 
 
 def scores_of(chosen: Chosen, labels: Mapping[str, str]) -> Scores | None:

@@ -6,7 +6,7 @@ themselves are in `means`, `agreement` and `preference`.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,12 @@ MIN_RATERS = 30
 MIN_RATINGS = 200
 # Half-widths of the interval that make a number usable and established.
 HALF_WIDTHS = {"points": (0.3, 0.2), "elo": (60.0, 30.0)}
+
+
+def codes(values: Sequence[Any]) -> Codes:
+    """Codes in order of first appearance, so that other names give the same codes."""
+    seen: dict[Any, int] = {}
+    return np.array([seen.setdefault(value, len(seen)) for value in values], dtype=np.int64)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from rolecraft.emotions import split_opening
 from rolecraft.ratings import records
 from rolecraft.ratings.material import Learner, Material, bare, unfit
-from rolecraft.ratings.rater_quality import doubtful
+from rolecraft.ratings.selection import doubtful_raters
 from rolecraft.ratings.records import Accounts, Record
 
 MODES = ("blind", "bank", "chat")
@@ -55,7 +55,7 @@ def harvest(
     """Examples from the rows of `rating_rows.read`; see `Material` and `records` for the rest."""
     rules = rules or Rules()
     rows = (dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True))
-    found = records.read(rows, doubtful=doubtful(table), modes=rules.modes, better=better)
+    found = records.read(rows, doubtful=doubtful_raters(table), modes=rules.modes, better=better)
     work = _Work(Material(table, prompts, learner, withheld), rules)
     preferred = work.votes(found)
     preferred |= work.ratings_of_pairs(found, set(preferred))

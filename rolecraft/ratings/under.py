@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rolecraft.ratings.published import Ratings
-from rolecraft.ratings.selection import CRITERIA, codes
-from rolecraft.ratings.statistics import Codes
+from rolecraft.ratings.selection import CRITERIA
+from rolecraft.ratings.statistics import Codes, codes
 
 AVERAGE = "average"
 PREFERENCE = "preference"

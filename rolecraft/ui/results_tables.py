@@ -207,6 +207,8 @@ def _sensitivity(board: Board, language: Language) -> str:
 
 def _quality(board: Board, language: Language) -> str:
     raters, lines = board["raters"], []
+    if raters.get("cannot_tell") or raters.get("straight_lines"):
+        lines.append(_doubted(board, language))
     if raters["degraded_p"] is not None:
         p, n = f"{raters['degraded_p']:.2g}", raters["degraded_ratings"]
         lines.append(word(language, "results_degraded", p=p, n=n))
@@ -216,12 +218,32 @@ def _quality(board: Board, language: Language) -> str:
     if board["halo"]["spread"] is not None:
         spread = f"{board['halo']['spread']:.2f}"
         lines.append(word(language, "results_halo", spread=spread))
+    if sources := board.get("sources"):
+        lines.append(f"{word(language, 'results_sources')}: {_sources(sources, language)}")
     left_out = {name: count for name, count in board["left_out"].items() if count}
     if left_out:
         told = " · ".join(f"{_reason(name, language)} {count}" for name, count in left_out.items())
         lines.append(f"{word(language, 'results_left_out')}: {told}")
     body = "".join(f"<p class='about'>{line}</p>" for line in lines)
     return _section("results_quality", "", body, language) if lines else ""
+
+
+def _sources(found: Mapping[str, Mapping[str, int]], language: Language) -> str:
+    between = "、" if language == "zh" else ", "
+    return " · ".join(
+        f"{escape(arm)} "
+        + between.join(f"{word(language, f'results_source_{name}')} {n}" for name, n in one.items())
+        for arm, one in found.items()
+    )
+
+
+def _doubted(board: Board, language: Language) -> str:
+    raters = board["raters"]
+    key = "results_doubted_" + board["spec"].get("doubtful", "included")
+    return word(
+        language, key, rule=raters.get("rule", "–"), copies=len(raters["cannot_tell"]),
+        alike=len(raters["straight_lines"]),
+    )  # fmt: skip
 
 
 def _failures(board: Board, failures: Failures, language: Language) -> str:

@@ -26,9 +26,11 @@ from rolecraft.store import rating_rows
 from rolecraft.store.forms import Form, Score
 from rolecraft.store.generations import Arm
 from rolecraft.store.quality import Limits
+from rolecraft.store.ratings import Offer
 from rolecraft.store.shown import Said
 from rolecraft.ui import rating_form
 from rolecraft.ui.faces import stranger
+from rolecraft.ui.results_tables import rest
 from tests.rating_kit import Clock, sent
 from tests.ratings.conftest import KEY
 from tests.voters import House
@@ -57,6 +59,7 @@ ROWS = {
     "names in what is sent": (BLIND, "no_byte_before_the_vote_tells_an_arm"),
     "hidden API calls": (ABUSE, "forged_forms_and_tokens_are_refused"),
     "scripted votes": (STORE, "too_quick_too_dense_too_many_is_stored_and_set_aside"),
+    "random or straight-line answers": (HERE, "who_answers_all_alike_is_set_aside_in_sight"),
     "order and anchoring": (STUDY, "half_of_the_raters_are_asked_the_preference_first"),
     "change of mind": (STORE, "a_rating_can_be_changed_until_the_names_are_told"),
     "misclick on a phone": ("tests/browser/test_compare.py", "a_phone_in_english"),
@@ -184,6 +187,45 @@ def test_a_rating_that_fails_a_rule_is_left_out_and_counted(
     found = computed(strict)
     assert (found["n_ratings"], found["left_out"]["failed a rule"]) == (0, 1)
     assert computed(strict, flagged="included")["n_ratings"] == 1
+
+
+def test_who_answers_all_alike_is_set_aside_in_sight(house: House) -> None:
+    ann, liar = house.visitor(), house.visitor("liar")
+    for number in range(4):
+        question = f"第{number}问？"
+        house.vote(ann, f"第{number}。", "忙。", question, values=(4 + number % 2, 2))
+        house.vote(liar, f"第{number}。", "忙。", question, values=(1, 1))  # 24 equal values
+    found = computed(house.desk)
+    assert (found["n_ratings"], found["n_raters"]) == (4, 1)
+    assert found["left_out"]["answers all alike"] == 4
+    assert found["raters"]["rule"] == "raters/1"
+    assert [one["values"] for one in found["raters"]["straight_lines"]] == [24]
+    lines = found["sensitivity"]
+    assert lines["as_published"]["arm-0"] == {"mean": 4.5, "n": 12}
+    assert lines["doubtful_included"]["arm-0"] == {"mean": 2.75, "n": 24}
+    assert computed(house.desk, doubtful="included")["n_raters"] == 2
+    assert "0 cannot tell degraded copies from the rest, 1 answer all alike" in report.text(found)
+    for language, words in (("zh", "1 位从头到尾打一样的分"), ("en", "1 answer all alike")):
+        shown = rest(found, {}, {}, language)
+        assert words in shown and "raters/1" in shown
+
+
+def test_who_cannot_tell_a_degraded_copy_is_set_aside(house: House) -> None:
+    desk = house.desk
+    rubric = desk.ratings.rubric("zh", "{}")
+    for name, low in (("ann", 1), ("guesser", 5)):
+        visit = house.visitor(name)
+        for number in range(9):
+            question = f"第{number}问？"
+            turn = desk.generations.turn(f"q-{number}", 1, (house.character, "{}"), question)
+            reply = desk.generations.record(turn, Arm("arm-0"), house.reply("好。", question))
+            for shown, value in ((reply, 4), (desk.generations.degrade(reply, "。好"), low)):
+                offer = Offer(turn, (shown,), "bank", "reply", ("communication",), rubric)
+                form = desk.ratings.open(visit.rater, visit.session, offer, random.Random(0))
+                desk.submit(visit, sent(form, value=value))
+    found = computed(desk, modes=("bank",), cap=0)
+    assert [one["rater"] for one in found["raters"]["cannot_tell"]] == [1]
+    assert (found["n_ratings"], found["left_out"]["cannot tell good from bad"]) == (9, 18)
 
 
 def test_arms_that_nobody_compared_are_not_ranked_together(house: House) -> None:

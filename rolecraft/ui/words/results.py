@@ -103,6 +103,19 @@ ZH = {
     "results_finished_only": "只算说完了的",
     "results_no_cap": "不限每人条数",
     "results_pair_weighted": "按抽到的机会加权",
+    "results_doubtful_included": "算上评分存疑的人",
+    "results_doubted_excluded": (
+        "按规则 {rule}，{copies} 位分不出故意弄坏的回答，{alike} 位从头到尾打一样的分："
+        "他们的评分没有算进来，“换一种算法会怎样”里有算上他们的数。"
+    ),
+    "results_doubted_included": (
+        "按规则 {rule}，{copies} 位分不出故意弄坏的回答，{alike} 位从头到尾打一样的分：这一版算上了。"
+    ),
+    "results_sources": "回答的来处",
+    "results_source_live": "在这里生成",
+    "results_source_recorded": "从外面导入",
+    "results_out_cannot_tell_good_from_bad": "评分人分不出好坏",
+    "results_out_answers_all_alike": "评分人从头到尾打一样的分",
     "results_failures": "没答好的回答",
     "results_replies": "回答",
     "results_failed": "失败",
@@ -287,6 +300,21 @@ EN = {
     "results_finished_only": "finished replies only",
     "results_no_cap": "no cap a rater",
     "results_pair_weighted": "weighed by the chance of being drawn",
+    "results_doubtful_included": "with raters in doubt",
+    "results_doubted_excluded": (
+        "By rule {rule}, {copies} raters cannot tell degraded copies from the rest and {alike} "
+        "answer all alike. Their ratings are left out; “Other ways of counting” has the numbers "
+        "with them."
+    ),
+    "results_doubted_included": (
+        "By rule {rule}, {copies} raters cannot tell degraded copies from the rest and {alike} "
+        "answer all alike. This version counts them."
+    ),
+    "results_sources": "Where the replies come from",
+    "results_source_live": "made here",
+    "results_source_recorded": "imported",
+    "results_out_cannot_tell_good_from_bad": "rater cannot tell degraded copies",
+    "results_out_answers_all_alike": "rater answers all alike",
     "results_failures": "Replies that went wrong",
     "results_replies": "replies",
     "results_failed": "failed",
