@@ -193,21 +193,33 @@ class Catalog:
         return self._remedy_of_weights(facts["base"], facts.get("adapter"), facts.get("memory"))
 
     def _remedy_of_weights(self, base: str, adapter: str | None, memory: str | None) -> str:
-        folder = self._base(base)
+        facts, folder = self._facts["bases"][base], self._base(base)
         if not _holds_weights(folder, "config.json"):
-            hub = self._facts["bases"][base].get("hub")
-            source = f"download {hub} into {folder}" if hub else f"put the weights into {folder}"
+            hub, place = facts.get("hub"), self._told(folder)
+            source = f"download {hub} into {place}" if hub else f"put the weights into {place}"
             return f"{source}; it needs {memory or 'memory'}."
+        if str(facts.get("device", "cpu")).startswith("cuda") and not (
+            self._lent(base) or cuda_is_here()
+        ):
+            return (
+                f"it runs on a GPU that torch can use ({memory or 'CUDA'}), and there is none "
+                "here. Start on a machine that has one, or choose another engine."
+            )
         if adapter is None:
             return ""
+        place = self._told(self._adapters(base) / adapter)
         if not _ADAPTER_NAME.fullmatch(adapter):
-            return f"rename {self._adapters(base) / adapter}: letters, digits, - and _ only."
+            return f"rename {place}: letters, digits, - and _ only."
         if not _holds_weights(self._adapters(base) / adapter, "adapter_config.json"):
-            return (
-                f"train the adapter {adapter!r} (python -m train adapter) into "
-                f"{self._adapters(base)}."
-            )
+            return f"train the adapter {adapter!r} (python -m train adapter) into {place}."
         return ""
+
+    def _told(self, folder: Path) -> str:
+        """A folder as everybody may read it, who need not know where the models folder lies."""
+        models = self._settings.models_dir
+        if not folder.is_relative_to(models):
+            return folder.name
+        return f"{models.name}/{folder.relative_to(models).as_posix()}"
 
     def _make(self, entry: Entry) -> Engine:
         card = entry.card
@@ -282,6 +294,13 @@ def _with_adapter(facts: Mapping[str, Any], base: str, adapter: str) -> dict[str
     }
     own = {"adapter": adapter, "emotion_in_prompt": False, "hidden": False, "summary": summary}
     return {**facts, **own}
+
+
+def cuda_is_here() -> bool:
+    """Whether torch sees a GPU. Asked only for weights that are here, since it loads torch."""
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def _holds_weights(folder: Path, config: str) -> bool:

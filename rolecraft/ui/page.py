@@ -6,6 +6,7 @@ Knows no page and no service.
 import html
 import inspect
 import logging
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from functools import wraps
@@ -14,8 +15,12 @@ from typing import Any
 import gradio as gr
 
 from rolecraft.errors import (
+    CharacterInvalid,
     CharacterNotFound,
+    CheckpointError,
+    ConfigurationError,
     ConversationNotFound,
+    DataFolderBusy,
     EngineFailed,
     EngineUnavailable,
     RoleCraftError,
@@ -29,6 +34,10 @@ _SAID: dict[type[Exception], str] = {
     ConversationNotFound: "conversation_gone",
     CharacterNotFound: "gone_character",
 }
+# Errors for the keeper of the house, whose words name places of this machine.
+_KEEPERS = (CharacterInvalid, CheckpointError, ConfigurationError, DataFolderBusy)
+# A place of this machine: two folders deep, and not a part of a web address.
+_PLACE = re.compile(r"(?<![\w:/.])(?:/[\w.+@-]*\w){2,}|\b[A-Za-z]:\\")
 BOTH = "${rolecraft.language === 'en' ? en : zh}"  # both languages travel, the page shows one
 
 
@@ -66,15 +75,22 @@ def in_words(error: Exception, language: Language) -> str:
         return say(language, _SAID[kind])
     if isinstance(error, EngineFailed | EngineUnavailable):
         key = "engine_failed" if isinstance(error, EngineFailed) else "engine_absent"
-        return f"{say(language, key)} ({error})"
-    if isinstance(error, RoleCraftError) and type(error) is not StoreUnavailable:
+        why = str(error)
+        if _PLACE.search(why):
+            why = say(language, "noted", id=_noted(error))
+        return f"{say(language, key)} ({why})"
+    hidden = type(error) is StoreUnavailable or isinstance(error, _KEEPERS)
+    if isinstance(error, RoleCraftError) and not hidden:
         return str(error)
+    key = "not_kept" if isinstance(error, StoreUnavailable) else "apology"
+    return say(language, key, id=_noted(error))
+
+
+def _noted(error: Exception) -> str:
+    """The number under which the log has all of an error."""
     number = uuid.uuid4().hex[:8]
     log.error("A step of the page failed (%s): %s", number, error, exc_info=error)
-    # a store's own words name a path of this machine
-    return say(
-        language, "not_kept" if isinstance(error, StoreUnavailable) else "apology", id=number
-    )
+    return number
 
 
 def refusals_shown(handler: Callable[..., Any]) -> Callable[..., Any]:

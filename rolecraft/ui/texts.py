@@ -75,6 +75,8 @@ ZH = {
     "emotion_free": "由角色自己决定",
     "passages_on": "回答前先查角色资料",
     "machine_note": "演他们的是机器，不是真人。",
+    "hand_note": "眼下的回答是作者亲笔写好的，不是机器现编的。",
+    "by_hand": "亲笔",
     "mini_note": "眼下是随项目附带的小模型，只是真模型的样品：懂得少，常会跑题或答错。",
     "log": "对话",
     "composer": "给{name}写点什么",
@@ -166,6 +168,7 @@ ZH = {
     ),
     "engine_failed": "说到一半，模型出了问题。对话没有受影响，可以再试一次。",
     "engine_absent": "这个模型现在用不了，请在设置里另选一个。",
+    "noted": "原因已经记下，编号 {id}",
     "conversation_gone": "这个对话已经不在了，也许在别处删掉了。从列表里另开一个吧。",
 }
 
@@ -235,6 +238,8 @@ EN = {
     "emotion_free": "Leave it to the character",
     "passages_on": "Look into the character's notes before answering",
     "machine_note": "A machine plays the characters, not a person. ",
+    "hand_note": "The author wrote these answers; no machine makes them up. ",
+    "by_hand": "written by the author",
     "mini_note": (
         "This small model is only a sample of the real one: it speaks only Chinese, knows "
         "little, and is often wrong."
@@ -337,6 +342,7 @@ EN = {
         "The model broke while it was speaking. Your conversation is unharmed; try again."
     ),
     "engine_absent": "This model cannot be used now. Choose another one in Settings.",
+    "noted": "the reason was noted, number {id}",
     "conversation_gone": (
         "This conversation is gone; perhaps it was deleted elsewhere. Open another from the list."
     ),

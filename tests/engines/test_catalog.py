@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from rolecraft.engines.base import EngineCard
@@ -40,12 +41,11 @@ def edited(folder: Path, **changes: Any) -> Path:
 def test_nothing_is_here_and_each_engine_says_what_to_do(tmp_path: Path) -> None:
     catalog = Catalog(settings(tmp_path))
     cards = {name: entry.card for name, entry in catalog.entries.items()}
-    models = tmp_path / "models"
     assert {name for name, card in cards.items() if card.available} == {"written", "scripted"}
     assert cards["rolecraft-mini"].remedy == (
-        f"put the weights into {models / 'mini'}; it needs 0.5 GB RAM."
+        "put the weights into models/mini; it needs 0.5 GB RAM."
     )
-    assert f"download zai-org/chatglm3-6b into {models / 'chatglm3-6b'}" in cards["chatglm3"].remedy
+    assert "download zai-org/chatglm3-6b into models/chatglm3-6b;" in cards["chatglm3"].remedy
     assert "set OPENAI_API_KEY" in cards["gpt-4"].remedy
     for name in ("rolecraft-mini", "gpt-4"):
         with pytest.raises(EngineUnavailable, match=f"^{name} cannot answer here: "):
@@ -65,6 +65,7 @@ def test_weights_and_adapter_make_an_engine_available(tmp_path: Path) -> None:
     assert catalog.entry("mini-base").card.available
     remedy = catalog.entry("rolecraft-mini").card.remedy
     assert "train the adapter 'rolecraft' (python -m train adapter)" in remedy
+    assert remedy.endswith(" into models/mini/adapters/rolecraft.")
     assert catalog.default == "mini-base"
     put_adapter(tmp_path, "rolecraft")
     assert Catalog(settings(tmp_path)).default == "rolecraft-mini"
@@ -74,7 +75,8 @@ def test_weights_and_adapter_make_an_engine_available(tmp_path: Path) -> None:
     assert not Catalog(settings(tmp_path)).entry("mini-base").card.available
 
 
-def test_the_profile_chooses_the_default(tmp_path: Path) -> None:
+def test_the_profile_chooses_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     put_weights(tmp_path / "models" / "mini")
     put_adapter(tmp_path, "rolecraft")
     put_weights(tmp_path / "models" / "chatglm3-6b")
@@ -82,6 +84,24 @@ def test_the_profile_chooses_the_default(tmp_path: Path) -> None:
     put_adapter(tmp_path, "rolecraft-glm", base="chatglm3-6b")
     assert Catalog(settings(tmp_path, profile="chatglm3")).default == "rolecraft-glm"
     assert Catalog(settings(tmp_path)).default == "rolecraft-mini"
+
+
+def test_without_a_gpu_its_engines_are_not_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    put_weights(tmp_path / "models" / "mini")
+    put_adapter(tmp_path, "rolecraft")
+    put_weights(tmp_path / "models" / "chatglm3-6b")
+    put_adapter(tmp_path, "rolecraft-glm", base="chatglm3-6b")
+    put_adapter(tmp_path, "found", base="chatglm3-6b")
+    catalog = Catalog(settings(tmp_path, profile="chatglm3"))
+    for name in ("chatglm3", "rolecraft-glm", "chatglm3-found"):
+        remedy = catalog.entry(name).card.remedy
+        assert "on a GPU that torch can use (13 GB GPU (bf16)" in remedy and "another" in remedy
+    assert catalog.default == "rolecraft-mini"
+    lent = Catalog(settings(tmp_path, profile="chatglm3", zero_gpu=True))  # for each call
+    assert lent.default == "rolecraft-glm"
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from sqlalchemy import event
 
 from rolecraft.errors import (
     CharacterNotFound,
+    CheckpointError,
+    ConfigurationError,
     ConversationNotFound,
     EngineFailed,
     EngineUnavailable,
@@ -22,6 +24,7 @@ from rolecraft.services import Services
 from rolecraft.store.database import Database
 from rolecraft.ui.page import in_words
 from rolecraft.ui.texts import EN, ZH
+from tests.tiny import VOICES, make_encoder, make_voices, voice_arms
 from tests.ui.test_saying import Page
 
 REPOSITORY = Path(__file__).parents[2]
@@ -132,6 +135,10 @@ def test_a_message_that_cannot_be_stored_stays_with_its_writer(page: Page) -> No
         (StoreUnavailable("/home/me/rolecraft.db is locked"), "存不下", "database is busy"),
         (EngineFailed("gpt-4: no answer in 60 s"), "出了问题", "broke"),
         (EngineUnavailable("gpt-4: set OPENAI_API_KEY"), "另选一个", "Choose another"),
+        (EngineUnavailable("/home/me/mini cannot be loaded: x"), "另选一个", "noted, number"),
+        (EngineFailed("mini failed: [Errno 2] '/home/me/x.so'. Try again."), "编号", "noted"),
+        (CheckpointError("config.json is missing in /home/me/mini."), "编号", "number"),
+        (ConfigurationError("/home/me/catalog.yaml cannot be read"), "编号", "number"),
         (ConversationNotFound("abc"), "不在了", "gone"),
         (CharacterNotFound("abc"), "架上", "on the shelf"),
         (InputRefused("太长 too long"), "太长", "too long"),
@@ -143,9 +150,38 @@ def test_every_trouble_is_told_in_the_visitors_language(
 ) -> None:
     assert zh in in_words(error, "zh") and en in in_words(error, "en")
     assert "/home/me" not in in_words(error, "en") and "secret" not in in_words(error, "zh")
-    if isinstance(error, StoreUnavailable | KeyError):
+    if "/home/me" in str(error) or isinstance(error, KeyError):
         assert str(error) in caplog.text  # for the keeper of the house
     assert "machine" in EN["machine_note"] and "机器" in ZH["machine_note"]
+
+
+def test_what_is_no_place_of_this_machine_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    said = "gpt-4: https://api.example.org/v1/chat/completions gave 404 (bf16/fp16, and/or)"
+    assert said in in_words(EngineFailed(said), "en") and not caplog.text
+
+
+def test_weights_that_are_damaged_are_said_and_can_be_mended(
+    opened: Callable[..., Services], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The engine is listed; that it cannot be loaded is found by the first who asks it."""
+    models = make_voices(make_encoder(tmp_path / "models"), ["calm"])
+    weights = models / VOICES["folder"] / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-100])
+    arms = {"rolecraft-mini": {**voice_arms(["calm"])["calm"], "sampling": {"max_new_tokens": 4}}}
+    services = opened(models=models, arms=arms, bases={"voices": VOICES})
+    page = Page(services, "en").pick()
+    with pytest.raises(EngineUnavailable) as caught:
+        page.say("在吗？")
+    told = in_words(caught.value, "en")
+    assert str(tmp_path) not in told and "Choose another" in told and "number" in told
+    assert "model.safetensors is truncated" in caplog.text
+    assert page.path == [("user", "在吗？", None)]
+    assert "Try again" in str(page.shown.log) and str(page.shown.composer).startswith("idle:")
+    page.say("在吗？", engine="written")  # whoever chooses another goes on
+    weights.write_bytes(whole)
+    page.make(do="again", id=page.ids[0])
+    assert page.path[-1][2] in ("stop", "length") and page.path[-1][1]
 
 
 def test_a_second_page_on_the_same_folder_is_refused(page: Page) -> None:
