@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("rolecraft").setLevel(logging.INFO)  # libraries' news is not the user's
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # wants kernels nobody needs here
     try:
         settings = Settings.from_environment()
         command: Command = args.command
@@ -57,6 +58,9 @@ def make_parser() -> argparse.ArgumentParser:
     characters = commands.add_parser("characters", help="the character folders")
     check = _add(characters.add_subparsers(required=True), "check", _check, "check them")
     check.add_argument("characters", nargs="?", metavar="DIR", type=Path)
+    check.add_argument(
+        "--against", metavar="DIR", type=Path, help="a collection from which nothing may be copied"
+    )
     check.add_argument("--json", action="store_true")
 
     retrieve = _add(commands, "retrieve", _retrieve, "the passages a question finds")
@@ -133,7 +137,7 @@ def _serve(args: argparse.Namespace, settings: Settings) -> int:
 def _check(args: argparse.Namespace, settings: Settings) -> int:
     from rolecraft.characters.check import check_folder, report_text
 
-    report = check_folder(settings.characters)
+    report = check_folder(settings.characters, args.against)
     if args.json:
         _show(report)
     else:

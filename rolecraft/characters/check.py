@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rolecraft.characters.boundary import check_boundary
+from rolecraft.characters.corpus import lines_below
 from rolecraft.characters.counts import check_counts, check_everyday, counts_of
 from rolecraft.characters.facts import check_facts
 from rolecraft.characters.findings import Findings
@@ -32,6 +34,7 @@ _SHOWN = {  # the counts that people are shown, and their names
     "mean_answer": "characters an answer",
     "everyday_answers": "everyday answers",
     "traits": "traits",
+    "contradictions": "contradictions",
 }
 
 
@@ -77,17 +80,25 @@ def check_shelf(shelf: Shelf, corpus_texts: Iterable[str] | None = None) -> Repo
     """
     cast = {one.id: one for one in shelf.characters}
     all_findings = {identity: Findings(one) for identity, one in cast.items()}
+    contradictions: dict[str, int] = {}
     for identity, character in cast.items():
         findings = all_findings[identity]
         check_counts(character, findings)
         check_everyday(character, shelf.topics, findings)
+        before = len(findings.problems)
         check_facts(character, cast, findings)
+        contradictions[identity] = len(findings.problems) - before
+        check_boundary(character, findings)
         check_writing(character, findings)
     _shared(shelf.characters, all_findings)
     if corpus_texts is not None:
         _copied(shelf.characters, corpus_texts, all_findings)
     checked = [
-        Checked(identity, tuple(all_findings[identity].problems), counts_of(character))
+        Checked(
+            identity,
+            tuple(all_findings[identity].problems),
+            {**counts_of(character), "contradictions": contradictions[identity]},
+        )
         for identity, character in cast.items()
     ]
     faulty: dict[str, list[Problem]] = {}
@@ -99,9 +110,13 @@ def check_shelf(shelf: Shelf, corpus_texts: Iterable[str] | None = None) -> Repo
     return Report(tuple(sorted(checked, key=lambda one: one.id)), _cast(shelf))
 
 
-def check_folder(folder: Path | str) -> dict[str, Any]:
-    """The report on a folder of character folders, as `characters check --json` prints it."""
-    return check_shelf(read_shelf(folder)).as_json()
+def check_folder(folder: Path | str, against: Path | None = None) -> dict[str, Any]:
+    """The report on a folder of character folders, as `characters check --json` prints it.
+
+    With `against`, a folder of other texts, runs that stand there too are found.
+    """
+    corpus = lines_below(against) if against else None
+    return check_shelf(read_shelf(folder), corpus).as_json()
 
 
 def report_text(report: dict[str, Any]) -> str:
@@ -154,6 +169,16 @@ def _copied(
         (one.id, Text("card.yaml", 0, f"profile.{field}", value, "profile"))
         for one in characters
         for field, value in one.profile.items()
+    ]
+    places += [
+        (one.id, Text("questions.jsonl", question.line, "question", question.question, "asked"))
+        for one in characters
+        for question in one.questions
+    ]
+    places += [
+        (one.id, Text("script.jsonl", dialogue.line, "scene", dialogue.scene, "scene"))
+        for one in characters
+        for dialogue in one.script
     ]
     for position, run in shared_runs([text.text for _, text in places], corpus, COPIED_RUN):
         identity, text = places[position]

@@ -95,6 +95,8 @@ def _card(character: Character, findings: Findings) -> None:
     for field in ("gender", "age_group", "licence", "author"):
         if not getattr(character, field):
             findings.card(field, "", "This field is missing; add it.")
+    if character.portrait is None:
+        findings.card("portrait", "", "Put a portrait.svg, .png, .jpg or .webp beside the card.")
     for field, limit in (("zh", 24), ("en", 80)):
         tagline = character.tagline[field]
         if not 0 < len(tagline) <= limit:

@@ -1,14 +1,17 @@
 """Whether what is said of a character agrees: with itself, and with the others of the cast.
 
 Finds contradictions that can be computed: age and birthday, sign, sources, quoted values, likes,
-names of relatives, relations in both directions. A reader still has to read.
+relations in both directions, and what `claims` finds in speech. A reader still has to read.
 """
 
 import re
 from collections.abc import Mapping
 
+from rolecraft.characters.claims import check_claims
 from rolecraft.characters.findings import Findings
+from rolecraft.characters.kinship import answer_each_other, gender_of
 from rolecraft.characters.model import AGE_GROUPS, ATOMIC_FIELDS, Character, Question
+from rolecraft.characters.numerals import number
 from rolecraft.characters.spoken import texts_of
 
 TODAY = (2026, 11, 22)  # the day on which the cast's ages hold
@@ -33,9 +36,6 @@ _LIKED = ("favourite_colour", "favourite_food", "favourite_sport", "favourite_fi
 _DISLIKED = ("disliked_food", "dislikes")
 _DISLIKING = r"(?:不喜欢|不爱|讨厌|最烦|受不了|不吃|吃不惯)"
 _LIKING = r"(?:(?<!不)喜欢|(?<!不)爱|最馋)"
-_DIGITS = {character: n for n, character in enumerate("零一二三四五六七八九")}
-_DIGITS["两"] = 2
-_OWN_AGE = re.compile(r"我今年(?:都|才|刚|已经|刚满|满)?([0-9]+|[零一二两三四五六七八九十]+)岁")
 
 
 def check_facts(character: Character, cast: Mapping[str, Character], findings: Findings) -> None:
@@ -44,6 +44,7 @@ def check_facts(character: Character, cast: Mapping[str, Character], findings: F
     _sources(character, findings)
     _likes(character, findings)
     _relations(character, cast, findings)
+    check_claims(character, findings)
     name = character.profile.get("name", "")
     if name != character.name["zh"]:
         findings.card("profile.name", name, f"The card is of {character.name['zh']}; agree.")
@@ -53,19 +54,6 @@ def zodiac_sign(month: int, day: int) -> str:
     """The sign of a day of the year."""
     passed = [sign for start, sign in _SIGNS if start <= (month, day)]
     return passed[-1] if passed else "摩羯座"
-
-
-def number(text: str) -> int | None:
-    """The number that begins a text, in digits or in Chinese up to 99."""
-    if digits := re.match(r"\d+", text):
-        return int(digits.group())
-    spoken = re.match(r"[零一二两三四五六七八九十]+", text)
-    if not spoken:
-        return None
-    tens, ten, ones = spoken.group().rpartition("十")
-    if not ten:
-        return _DIGITS[ones] if len(ones) == 1 else None
-    return (_DIGITS.get(tens, 1) if tens else 1) * 10 + (_DIGITS.get(ones, 0) if ones else 0)
 
 
 def _age(character: Character, findings: Findings) -> None:
@@ -95,11 +83,6 @@ def _age(character: Character, findings: Findings) -> None:
     if _OTHER_NAMES.get(sign, sign) != zodiac_sign(*born):
         remedy = f"The sign of {profile['birthday']} is {zodiac_sign(*born)}."
         findings.card("profile.zodiac", sign, remedy)
-    for text in texts_of(character):
-        said = _OWN_AGE.search(text.text) if text.own else None
-        if said and number(said.group(1)) != age:
-            remedy = f"The profile says {age}."
-            findings.at(text.file, text.line, text.field, said.group(), remedy)
 
 
 def _sources(character: Character, findings: Findings) -> None:
@@ -162,21 +145,14 @@ def _relations(character: Character, cast: Mapping[str, Character], findings: Fi
         if other.name["zh"] != relation.name:
             remedy = f"{other.id} is called {other.name['zh']}."
             findings.card(f"{field}.name", relation.name, remedy)
-        if character.id not in [back.character for back in other.relations]:
+        back = [one.relation for one in other.relations if one.character == character.id]
+        if not back:
             remedy = f"{other.id} does not name {character.id} in its relations; add it there."
             findings.card(f"{field}.character", relation.character, remedy)
-    _relatives(character, findings)
-
-
-def _relatives(character: Character, findings: Findings) -> None:
-    """A relative who has another name in another place: 我妈妈叫…"""
-    for relation in character.relations:
-        others = {one.name for one in character.relations if one.relation == relation.relation}
-        called = re.compile(
-            rf"我(?:的)?{re.escape(relation.relation)}(?:名字)?叫(?!我)([\u3400-\u9fff]+)"
-        )
-        for text in texts_of(character):
-            found = called.search(text.text) if text.own else None
-            if found and not any(found.group(1).startswith(name) for name in others):
-                remedy = f"The card calls them {relation.name}."
-                findings.at(text.file, text.line, text.field, found.group()[:20], remedy)
+        elif not any(answer_each_other(relation.relation, one) for one in back):
+            remedy = f"{other.id} calls {character.id} {back[0]}; let the two answer each other."
+            findings.card(f"{field}.relation", relation.relation, remedy)
+        gender = gender_of(relation.relation)
+        if gender and other.gender and gender != other.gender:
+            remedy = f"{other.id} is {other.gender}; choose a word that fits."
+            findings.card(f"{field}.relation", relation.relation, remedy)

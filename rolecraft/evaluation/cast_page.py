@@ -81,11 +81,15 @@ def cast_page(results: Results) -> str:
     people = shelf.characters
     report = check_shelf(shelf)
     mended = "finds nothing to mend" if report.ok else "still finds something to mend"
+    contradictions = sum(one.counts.get("contradictions", 0) for one in report.characters)
     parts = [
         "# The cast",
         f"<!-- Written by `{COMMAND}`; change the characters, not this page. -->",
         f"{len(people)} everyday people, written for this project. `python -m rolecraft characters "
         f"check` {mended}. Lengths are in characters.",
+        "Contradictions found between what they say, their own cards and the cards of the others "
+        f"(age, birthday, size, home, kin, work, likes, quoted facts, relations): "
+        f"**{contradictions:,}**. Plain claims in the first person are compared; hints are not.",
         "## Beside the paper",
         "Table 1 of RoleCraft-GLM (Tao et al., 2023) and the same numbers for this cast.",
         _table(

@@ -11,8 +11,9 @@ import pytest
 
 from rolecraft.characters import Character, Problem, Shelf, read_shelf
 from rolecraft.characters.check import Report, check_folder, check_shelf, report_text
-from rolecraft.characters.facts import number, zodiac_sign
+from rolecraft.characters.facts import zodiac_sign
 from rolecraft.characters.model import Question
+from rolecraft.characters.numerals import number
 from rolecraft.characters.overlap import bare, shared_runs
 
 CAST = Path(__file__).parents[2] / "characters"
@@ -185,6 +186,42 @@ def test_relations_both_ways(changed: Changed, family: Shelf) -> None:
     problems = list(check_shelf(shelf).characters[1].problems)
     place = son.relations.index(mother)
     assert found(problems, f"relations[{place}].character", "does not name zhou-xiaobei")
+
+
+def test_relations_answer_each_other(changed: Changed, family: Shelf) -> None:
+    son = family.get(SON)
+    mother = next(one for one in son.relations if one.character == MOTHER)
+    field = f"relations[{son.relations.index(mother)}].relation"
+    for word, remedy in (("妹妹", "calls zhou-xiaobei 儿子"), ("爸爸", "is female")):
+        wrong = dataclasses.replace(mother, relation=word)
+        others = tuple(wrong if one is mother else one for one in son.relations)
+        assert found(changed(relations=others), field, remedy), word
+
+
+@pytest.mark.parametrize(
+    ("missing", "remedy"),
+    [
+        (0, "at least 2 about whether they are a machine"),
+        (1, "at least 1 about what has not happened yet"),
+        (2, "at least 2 about the work of others"),
+    ],
+)
+def test_the_boundary_has_questions_of_every_kind(
+    changed: Changed, family: Shelf, missing: int, remedy: str
+) -> None:
+    kinds = [["你是AI吗？", "你是真人吗？"], ["明年会怎样？"], ["怎么炒股？", "怎么修汽车？"]]
+    asked = [one for n, kind in enumerate(kinds) if n != missing for one in kind]
+    beyond = iter([*asked, *(f"宇宙有多大，说{n}句？" for n in range(99))])
+    questions = tuple(
+        dataclasses.replace(one, question=next(beyond)) if one.kind == "out_of_knowledge" else one
+        for one in family.get(SON).questions
+    )
+    told = [one.remedy for one in changed(questions=questions) if "evasion" in one.remedy]
+    assert len(told) == 1 and remedy in told[0]
+
+
+def test_a_portrait_is_asked_for(changed: Changed) -> None:
+    assert found(changed(portrait=None), "portrait", "beside the card")
 
 
 @pytest.mark.parametrize(

@@ -3,29 +3,20 @@
 Runs where a copy of the release lies beside the repository; only letters are compared.
 """
 
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 
 import pytest
 
+from rolecraft import __main__ as cli
 from rolecraft.characters import read_shelf
 from rolecraft.characters.check import COPIED_RUN, check_shelf
+from rolecraft.characters.corpus import lines_below
 from rolecraft.characters.overlap import shared_runs
+from rolecraft.errors import CharacterInvalid
 
 CAST = Path(__file__).parents[2] / "characters"
 RELEASE = Path(__file__).parents[3] / "shared" / "data" / "roleinstruct"
-
-
-def lines(release: Path) -> Iterator[str]:
-    """Every different line of the release; its keys and braces do no harm."""
-    seen: set[int] = set()
-    for path in sorted(release.rglob("*")):
-        if path.suffix not in (".txt", ".json", ".jsonl"):
-            continue
-        for line in path.read_text("utf-8", errors="replace").splitlines():
-            if hash(line) not in seen:
-                seen.add(hash(line))
-                yield line.replace("\\n", "")
 
 
 @pytest.mark.timeout(900)
@@ -33,7 +24,7 @@ def lines(release: Path) -> Iterator[str]:
     not RELEASE.is_dir(), reason=f"no copy of the RoleInstruct release at {RELEASE}"
 )
 def test_no_run_is_copied() -> None:
-    report = check_shelf(read_shelf(CAST), lines(RELEASE))
+    report = check_shelf(read_shelf(CAST), lines_below(RELEASE))
     copied = [str(one) for checked in report.characters for one in checked.problems]
     assert copied == []
 
@@ -45,3 +36,17 @@ def test_a_copied_run_is_found_wherever_it_starts() -> None:
         corpus[0] += ours[3 : 3 + COPIED_RUN + 1]
         assert [position for position, _ in shared_runs(["无关", ours], corpus)] == [1], before
     assert shared_runs([ours], [ours[: COPIED_RUN - 1]], COPIED_RUN) == []
+
+
+def test_the_command_compares_with_another_collection(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shelf = Path(shutil.copytree(CAST / "tao-zi", tmp_path / "shelf" / "tao-zi")).parent
+    question = read_shelf(shelf).get("tao-zi").questions[-1]
+    other = tmp_path / "other" / "deep"
+    other.mkdir(parents=True)
+    with pytest.raises(CharacterInvalid, match="holds no file that ends in"):
+        lines_below(other)
+    (other / "talk.jsonl").write_text(f'{{"said": "他讲：{question.answer}"}}\n', "utf-8")
+    assert cli.main(["characters", "check", str(shelf), "--against", str(other.parent)]) == 1
+    assert f"questions.jsonl:{question.line}" in capsys.readouterr().out
