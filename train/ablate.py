@@ -23,7 +23,9 @@ ARMS: dict[str, dict[str, Any]] = {
     "general": {"sources": {"general": 1.0}},
     "specific": {"sources": {"specific": 1.0}},
     "hybrid": {"sources": HYBRID},
-    "no-emotion": {"sources": HYBRID, "emotions": False},
+    "general, no emotion": {"sources": {"general": 1.0}, "emotions": False},
+    "specific, no emotion": {"sources": {"specific": 1.0}, "emotions": False},
+    "hybrid, no emotion": {"sources": HYBRID, "emotions": False},
 }
 # What the paper's tables say: in this set the first arm is above the second.
 CLAIMS = (
@@ -33,9 +35,9 @@ CLAIMS = (
     ("hybrid", "specific", "RAW"),
     ("general", "hybrid", "CUS"),
     ("specific", "general", "SPE"),
-    ("hybrid", "no-emotion", "SPE"),
-    ("hybrid", "no-emotion", "CUS"),
-    ("hybrid", "no-emotion", "RAW"),
+    ("hybrid", "hybrid, no emotion", "SPE"),
+    ("hybrid", "hybrid, no emotion", "CUS"),
+    ("hybrid", "hybrid, no emotion", "RAW"),
 )
 MEASURES = ("f1", "recall")
 VERDICTS = ("holds", "reversed", "undecided")
@@ -96,7 +98,7 @@ Scores = dict[str, list[list[float]]]  # by set: F1 and recall of each item
 
 def _scores(config: Config, output: Path, arm: str, seed: int, held: Sequence[str]) -> Scores:
     """The scores of one arm and seed, from its folder when it is done."""
-    done = output / f"{arm}-{seed}.json"
+    done = output / f"{_slug(arm)}-{seed}.json"
     wanted = json.loads(json.dumps(_origin(config)))
     if done.exists():
         told = json.loads(done.read_text("utf-8"))
@@ -142,8 +144,8 @@ def _score(config: Config, output: Path, arm: str, seed: int, held: Sequence[str
             **config.tuning,
             **ARMS.get(arm, ARMS["hybrid"]),
             "held_instructions": tuple(held),
-            "output_dir": str(output / f"{arm}-{seed}" / "adapter"),
-            "work_dir": str(output / f"{arm}-{seed}"),
+            "output_dir": str(output / f"{_slug(arm)}-{seed}" / "adapter"),
+            "work_dir": str(output / f"{_slug(arm)}-{seed}"),
             "seed": seed,
         },
         "tuning",
@@ -156,6 +158,10 @@ def _score(config: Config, output: Path, arm: str, seed: int, held: Sequence[str
     prompts = [item.prompt for item in items]
     said = replies(model, tokenizer, prompts, config.batch, config.max_new_tokens)
     return {name: [list(one) for one in found] for name, found in scored(items, said).items()}
+
+
+def _slug(arm: str) -> str:
+    return arm.replace(", ", "-").replace(" ", "-")
 
 
 def _summary(runs: Sequence[Scores]) -> dict[str, dict[str, dict[str, float]]]:

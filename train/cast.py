@@ -85,7 +85,9 @@ class Cast:
         own = f"question.{one.id}"
         told = one.source and one.source.startswith("script.") and self.rng.random() < 0.6
         wanted = one.source if one.source and not told else own
-        right = [source for source in self.sources[character.id] if source.field == wanted]
+        sources = self.sources[character.id]
+        right = [source for source in sources if source.field == wanted]
+        right = right or [source for source in sources if source.field == one.source]
         # Of a scene retrieval brings the nearest piece, or what was answered about it.
         chosen = self.rng.sample(right, min(len(right), 1))
         if not one.source and self.rng.random() < 0.25:

@@ -9,7 +9,7 @@ import torch
 
 from rolecraft.conversation import Message
 from rolecraft.engines.chatglm3 import load_tokenizer
-from train.documents import IGNORED, ChatFormat, Document, pack
+from train.documents import IGNORED, SEAM, ChatFormat, Document, pack
 
 MODEL = Path(__file__).parents[2] / "models" / "mini" / "tokenizer.model"
 
@@ -105,3 +105,30 @@ def test_gradients_of_two_workers_are_those_of_one(chat: ChatFormat) -> None:
     assert found[0][1] == found[1][1]
     for one, two in zip(found[0][2], found[1][2], strict=True):
         torch.testing.assert_close(one, two)
+
+
+def test_words_between_seams_are_cut_as_where_they_are_copied_from(chat: ChatFormat) -> None:
+    value = "糖醋排骨和桂花糕"
+    passage = chat.encode(f"喜欢的食物：{value}")
+    reply = chat.encode(f"我最爱吃{SEAM}{value}{SEAM}了。")
+    own = chat.encode(f"：{value}")[len(chat.colon) :]
+    assert passage[-len(own) :] == own
+    assert any(reply[place : place + len(own)] == own for place in range(len(reply)))
+    assert chat.pieces.decode(reply) == f"我最爱吃{value}了。"
+    assert chat.encode("没有缝。") == chat.pieces.encode("没有缝。")
+
+
+def test_a_model_grows_by_heads_without_another_word() -> None:
+    from train.pretrain import Config, build_model, grown
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 48, "vocab_size": 64,
+             "num_attention_heads": 4}  # fmt: skip
+    small = build_model(Config(output_dir="", **sizes))  # type: ignore[arg-type]
+    large = build_model(Config(output_dir="", num_key_value_heads=4, **sizes))  # type: ignore[arg-type]
+    large.load_state_dict(grown(small.state_dict(), large))
+    ids = torch.arange(20)[None]
+    assert torch.allclose(small(ids).logits, large(ids).logits, atol=1e-6)
+    tied = build_model(Config(output_dir="", tie_word_embeddings=True, **sizes))  # type: ignore[arg-type]
+    tied.load_state_dict(grown(small.state_dict(), tied))
+    assert torch.equal(tied.model.embed_tokens.weight, small.lm_head.weight)
+    assert tied.lm_head.weight is tied.model.embed_tokens.weight

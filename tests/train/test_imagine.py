@@ -2,9 +2,11 @@
 
 import random
 
+from rolecraft.characters.model import Answer
+from train.documents import SEAM
 from train.imagine import Imagination, imagined_talks, kept, talk, zodiac
 from train.recall import Exercises
-from train.topics import material
+from train.topics import cast, material, topics
 
 
 def test_a_fact_is_told_from_a_passage_that_holds_it() -> None:
@@ -27,6 +29,34 @@ def test_held_out_wordings_and_values_are_never_trained_on() -> None:
     for _ in range(400):
         asked = {m.content for m in next(talks) if m.role == "user"}
         assert not asked & held
+
+
+def test_what_everybody_says_is_answered_from_the_passage_that_holds_the_answer() -> None:
+    imagination = Imagination(
+        random.Random(3), phrases=["铁皮月亮"], lines=[Answer("风大了。", "中立")]
+    )
+    person, voice = imagination.person()
+    given = 0
+    for _ in range(300):
+        exchange = imagination.everyday_exchange(person, voice)
+        if exchange.value:
+            given += 1
+            assert exchange.reply == exchange.value
+            assert any(exchange.value in passage.text for passage in exchange.passages)
+            reply = talk(person, [exchange])[-1].content
+            assert f"{SEAM}{exchange.value.rstrip('。')}{SEAM}" in reply
+    assert 0.75 < given / 300 < 0.97
+
+
+def test_topics_hold_ways_answers_of_the_whole_cast_and_what_is_beyond_them() -> None:
+    every = topics()
+    assert len(every) > 200
+    assert all(len(one.answers) == len(cast()) and len(one.said) >= 8 for one in every)
+    assert sum(one.beyond for one in every) == len(material("evasions"))
+    held = {
+        way for bank in ("small_talk", "evasions") for g in material(bank) for way in g["heldout"]
+    }
+    assert not held & {way for one in every for way in one.said}
 
 
 def test_the_same_seed_imagines_the_same_talk() -> None:

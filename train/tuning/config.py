@@ -15,8 +15,8 @@ QUANTIZATIONS = ("", "int8", "nf4")
 class Config(StageConfig):
     """One tuning. `sources` maps where examples come from to their shares.
 
-    "general", "specific" and "script" are read from the folder `characters` and gone through epoch
-    by epoch; so is "rated", what `ratings to-training` wrote into the folder `ratings`; "cast",
+    "general" (with the everyday answers), "specific" and "script" are read from the folder
+    `characters` and gone through epoch by epoch; so is "rated", what `ratings to-training` wrote into the folder `ratings`; "cast",
     "imagined" and "recall" are composed anew for every talk. Characters of a source are
     drawn in proportion to (their examples) ** (1 / temperature): 1 follows the data, more makes
     small characters more frequent. `data_seed` orders the examples (0: as `seed`), `seed` draws
@@ -54,6 +54,7 @@ class Config(StageConfig):
     validation_every: int = 0  # steps; 0 never stops early
     patience: int = 3  # validations without a better loss
     dtype: str = "fp32"
+    bf16: bool = False  # autocast of an fp32 base: faster on processors with AVX-512 BF16
     quantization: str = ""
     gradient_checkpointing: bool = False
     device: str = "cpu"

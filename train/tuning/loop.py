@@ -45,7 +45,7 @@ class Loop:
         self.progress = checkpoint.load(self.work, model, self.optimizer, feed, origin)
         if config.shard:
             processes.shard(model)
-        self.gradients = Gradients(model, config.workers)
+        self.gradients = Gradients(model, config.workers, config.bf16)
         self.validation = feed.validation() if config.validation_every else []
 
     def run(self) -> Progress:

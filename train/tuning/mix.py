@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rolecraft.characters.model import Character, Dialogue
+from rolecraft.characters.model import Character, Dialogue, Everyday
 from rolecraft.conversation import Budget, Message
 from rolecraft.errors import TrainingError
 from rolecraft.ratings.harvested import LIKED
@@ -178,6 +178,8 @@ class Mix:
         return _hash(f"{self.seed}/{item.key}") / 2**256 < self.config.validation_share
 
     def _exchanges(self, item: Item) -> list[Answered]:
+        if isinstance(item.told, Everyday):
+            return [self.cast.everyday(item.character, item.told)]
         if item.kind == "general":
             question, answer = item.told
             passages = self.cast.noise(item.character, 2)
@@ -199,6 +201,7 @@ def _items(character: Character, kind: str, instructions: dict[str, Any]) -> Ite
             if one.instruction in instructions
             for answer in one.answers
         ]
+        told += [one for one in character.everyday if one.said]
     return (Item(character, kind, one) for one in told)
 
 

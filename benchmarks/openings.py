@@ -1,0 +1,61 @@
+"""Renders what was read of the mini's replies to a hundred everyday openings into docs/openings.md.
+
+    python -m benchmarks.voices       asks, and keeps the replies in benchmarks/results/voices.json
+    python -m benchmarks.openings     takes over the scores given before, and writes the page
+
+Scores are a reader's and stand in `benchmarks/results/openings.tsv`: character, opening, reply,
+score. 2: the reply answers what was said; 1: it goes with it, loosely; 0: it does not. A reply
+that changed has no score until it is read again.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.readme import RESULTS, ROOT, write_block
+from rolecraft.characters import read_shelf
+from rolecraft.characters.overlap import bare
+
+PAGE = ROOT / "docs" / "openings.md"
+SCORES = RESULTS / "openings.tsv"
+MEANING = {"2": "answers", "1": "goes with it", "0": "does not", "": "not read"}
+
+
+def scores(path: Path) -> dict[tuple[str, str, str], str]:
+    """The scores by character, opening and reply."""
+    if not path.exists():
+        return {}
+    rows = (line.split("\t") for line in path.read_text("utf-8").splitlines())
+    return {(name, opening, reply): score for name, opening, reply, score in rows}
+
+
+def block(replies: Sequence[Sequence[str]], given: Mapping[tuple[str, str, str], str]) -> str:
+    """The table of all replies, and how many answer, for wordings that are known and that are not."""
+    known = {bare(way) for ways in read_shelf(ROOT / "characters").topics.values() for way in ways}
+    counts = {True: {"2": 0, "1": 0, "0": 0, "": 0}, False: {"2": 0, "1": 0, "0": 0, "": 0}}
+    rows = []
+    for name, opening, reply in replies:
+        score = given.get((name, opening, reply), "")
+        counts[bare(opening) in known][score] += 1
+        rows.append(f"| {name} | {opening} | {reply} | {MEANING[score]} |")
+    total = ["| openings | answered | gone with | not | not read |", "|---|--:|--:|--:|--:|"]
+    for is_known, label in ((True, "word for word in everyday.yaml"), (False, "in other words")):
+        numbers = counts[is_known]
+        cells = " | ".join(str(numbers[key]) for key in ("2", "1", "0", ""))
+        total.append(f"| {sum(numbers.values())} {label} | {cells} |")
+    head = ["", "| who | opening | reply | it … |", "|---|---|---|---|"]
+    return "\n".join([*total, *head, *rows]) + "\n"
+
+
+def main() -> None:
+    """Write the page and the file of scores, in which new replies wait to be read."""
+    replies = json.loads((RESULTS / "voices.json").read_text("utf-8"))["openings"]
+    given = scores(SCORES)
+    lines = ["\t".join([*one, given.get(tuple(one), "")]) for one in replies]
+    SCORES.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_block(PAGE, "openings", block(replies, given))
+    print(f"{PAGE.relative_to(ROOT)}: {sum(not line.split(chr(9))[3] for line in lines)} not read")
+
+
+if __name__ == "__main__":
+    main()
