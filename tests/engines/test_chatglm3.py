@@ -27,12 +27,14 @@ def logits(model: GlmForCausalLM, ids: torch.Tensor) -> torch.Tensor:
 def assert_equal_to_official(model: GlmForCausalLM, expected: Path) -> None:
     """Equal to 1e-6 of the logits' range, and to the last bit where no sum is reordered.
 
-    The expected logits were computed with 16-wide vectors. On 8-wide ones the softmax over more
-    than 16 keys adds in another order: the official arithmetic itself then differs by 1.4e-6.
+    The expected logits were computed with 16-wide vectors, and with those they are met to 1e-6. On
+    8-wide ones the softmax over more than 16 keys adds in another order: the official arithmetic
+    itself then differs by 1.4e-6.
     """
     held = load_file(expected)
     difference = (logits(model, held["input_ids"]) - held["logits"]).abs()
-    assert difference.max() <= 1e-6 * held["logits"].abs().max()
+    wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    assert difference.max() <= (1e-6 if wide else 1e-6 * held["logits"].abs().max())
     assert difference[:, :16].max() <= 1e-6
 
 
