@@ -23,13 +23,17 @@ _SHARE_OF_DEVICE = 0.9
 
 @dataclass(frozen=True)
 class Needs:
-    """Bytes: of the weights, of a token's keys and values, of an adapter, of a step's own work."""
+    """Bytes: of the weights, of a token's keys and values, of an adapter, of a step's own work.
+
+    `host` are those of the adapters as they were read, where they lie in the same memory.
+    """
 
     weights: int
     token: int
     adapter: int
     work_per_slot: int
     work: int
+    host: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class Plan:
         """Bytes of everything."""
         tokens = self.slots * (self.length + 1) + self.cached_tokens
         work = self.needs.work + self.needs.work_per_slot * self.slots
-        return self.needs.weights + work + self.adapters + self.needs.token * tokens
+        adapters = self.adapters + self.needs.host
+        return self.needs.weights + work + adapters + self.needs.token * tokens
 
     def __str__(self) -> str:
         token = self.needs.token
@@ -60,7 +65,8 @@ class Plan:
             f"{self.slots} at once with {self.length} tokens each; "
             f"weights {_gb(self.needs.weights)}, slots "
             f"{_gb(token * self.slots * (self.length + 1))}, {self.places} adapters "
-            f"{_gb(self.adapters)}, remembered talk {_gb(token * self.cached_tokens)}, "
+            f"{_gb(self.adapters + self.needs.host)}, "
+            f"remembered talk {_gb(token * self.cached_tokens)}, "
             f"together {_gb(self.total)}"
         )
 
@@ -103,14 +109,17 @@ def limit_of(device: torch.device, weights: int, memory_gb: float | None) -> int
     return None
 
 
-def needs_of(net: Any, token: int, adapter: int, block: int) -> Needs:
+def needs_of(net: Any, token: int, adapter: int, block: int, host: int = 0) -> Needs:
     """Counted from the model: `token` and `adapter` are bytes of one each."""
     config = net.config
     weights = sum(p.numel() * p.element_size() for p in net.parameters())
     wide = config.hidden_size + 2 * config.intermediate_size
+    # Which tokens are seen: by a number in the model's type, made of three truth values.
+    mask = config.max_position_embeddings * (net.dtype.itemsize + 3)
     # A row's logits exist in the model's type, raw, bent and sorted; a layer's inner values
     # exist a few times over in float32.
-    return Needs(weights, token, adapter, 16 * config.vocab_size + 16 * wide, 16 * block * wide)
+    row = 16 * config.vocab_size + 16 * wide + mask
+    return Needs(weights, token, adapter, row, block * (16 * wide + mask), host)
 
 
 def _gb(size: int) -> str:

@@ -54,6 +54,11 @@ class Prefixes:
 
     def keep(self, root: str, ids: Sequence[int], cache: "torch.Tensor") -> None:
         """Remember the whole pages of `ids`, whose keys and values `cache` holds."""
+        held = [key for _, key, page in self._chain(root, ids) if page]
+        self._touch(held)
+        wanted = min(len(ids) // PAGE, self._limit)
+        while len(self._held) + wanted - len(held) > self._limit:  # room first, never beyond it
+            self._held.popitem(last=False)
         keys: list[_Key] = []
         for start, key, page in self._chain(root, ids):
             if len(keys) == self._limit:
@@ -63,8 +68,6 @@ class Prefixes:
                 self._held[key] = _Page(next(self._numbers), kept)
             keys.append(key)
         self._touch(keys)
-        while len(self._held) > self._limit:
-            self._held.popitem(last=False)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -15,14 +15,14 @@ class Proofs:
         self._network = network
         self._ids = probe_ids(network.vocab_size, network.device)
         self._alone: torch.Tensor | None = None  # the base's own logits
-        self.changes: dict[tuple[str, str], float] = {}  # by name and hash, of those that speak
+        self.changes: dict[str, float] = {}  # by revision, of those that speak
 
     def prove(self, voice: Voice, applied: Applied | None, room: torch.Tensor) -> None:
         """Read the fixed prompt once for each voice; `room` is the cache of a free slot.
 
         Raises CheckpointError for a voice that changes nothing or makes what is no number.
         """
-        key = (voice.name, voice.sha256)
+        key = voice.revision
         if key in self.changes:
             return
         if self._alone is None:

@@ -1,7 +1,8 @@
 """Draws the next tokens of replies: temperature, top-p, repetition, what may not be said.
 
 Knows no model: it sees a batch of logits and, of each row, what was written so far. Every row has
-its own random numbers, so a seed is a reply whatever the other rows are.
+its own random numbers, so a seed is a reply whatever the other rows are; a draw changes nothing, so
+one that is made again is the same.
 
 A draw is a race: each candidate runs for a time that hangs on the seed, the step and its own id,
 the likelier the shorter, and the first wins. That is a draw by share (Gumbel-max), but the last
@@ -10,7 +11,6 @@ a point on a line of shares would fall to another candidate whenever anything be
 """
 
 import math
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -76,7 +76,7 @@ class Sampler:
         self.vocabulary = vocabulary
         self.piece_of = piece_of
         self.stops = vocabulary.stops.tolist()
-        self.random = random.Random(seed)
+        self.seed = seed
 
     def draw(self, logits: "torch.Tensor", written: str, seen: Sequence[int], spoken: bool) -> int:
         """The next token id from [vocabulary] logits, which stay as they are; see `draw`."""
@@ -91,6 +91,10 @@ class Draft:
     written: str
     seen: Sequence[int]
     spoken: bool
+
+    def key(self, attempt: int) -> int:
+        """The luck of a race, by the seed, the tokens before it and those struck out."""
+        return _scatter(_scatter(_scatter(self.sampler.seed) + len(self.seen)) + attempt)
 
     def repeats(self, token: int) -> bool:
         """Whether the token would complete a run of characters that the text already holds."""
@@ -183,7 +187,7 @@ def _near(
     if sampling.temperature > 0.0:
         shares = {p: math.exp(values[p] / sampling.temperature - mass) for p in places}
     left = 1.0  # what has not been struck out
-    for _ in range(min(_TRIES, len(places))):
+    for attempt in range(min(_TRIES, len(places))):
         place = places[0]
         if shares:
             reached, kept = 0.0, 0
@@ -193,7 +197,7 @@ def _near(
                 kept += 1
             if kept == len(places) and reached < sampling.top_p * left and not whole:
                 return None
-            key = draft.sampler.random.getrandbits(64)
+            key = draft.key(attempt)
             times = [_time(key, ids[p]) / (shares[p] or _TINY) for p in places[:kept]]
             place = places[times.index(min(times))]
         if not draft.repeats(ids[place]):
@@ -204,11 +208,16 @@ def _near(
 
 
 def _time(key: int, token: int) -> float:
-    """An exponential random number that hangs on these two alone (splitmix64)."""
-    bits = (key + token * 0x9E3779B97F4A7C15) & _BITS
+    """An exponential random number that hangs on these two alone."""
+    return -math.log(((_scatter(key, token) >> 11) + 0.5) / 2.0**53)
+
+
+def _scatter(key: int, place: int = 1) -> int:
+    """The number at a place of the random numbers that begin with `key` (splitmix64)."""
+    bits = (key + place * 0x9E3779B97F4A7C15) & _BITS
     bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9 & _BITS
     bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EB & _BITS
-    return -math.log((((bits ^ (bits >> 31)) >> 11) + 0.5) / 2.0**53)
+    return bits ^ (bits >> 31)
 
 
 def _times(key: int, tokens: "torch.Tensor") -> "torch.Tensor":
@@ -232,13 +241,13 @@ def _far(draft: Draft, scores: "torch.Tensor") -> int:
     import torch
 
     sampling = draft.sampler.sampling
-    for _ in range(_TRIES):
+    for attempt in range(_TRIES):
         shares = torch.softmax(scores / sampling.temperature, dim=-1)
         ids = None
         if sampling.top_p < 1.0:
             shares, ids = shares.sort(descending=True, stable=True)
             shares[shares.cumsum(0) - shares >= sampling.top_p] = 0.0
-        key = draft.sampler.random.getrandbits(64)
+        key = draft.key(attempt)
         kept = shares.nonzero().flatten()
         tokens = kept if ids is None else ids[kept]
         token = int(tokens[(_times(key, tokens) / shares[kept]).argmin()])

@@ -23,6 +23,7 @@ from rolecraft.engines.proof import Proofs
 from rolecraft.engines.row import Row
 from rolecraft.engines.sampler import Drawn, Sampler, draw
 from rolecraft.engines.stacks import Layout, Stack
+from rolecraft.engines.voices import KEPT
 from rolecraft.errors import CheckpointError, EngineFailed, RoleCraftError
 
 log = logging.getLogger(__name__)
@@ -63,8 +64,11 @@ class Slots:
         network = self.network
         size = torch.empty(0, dtype=network.dtype).element_size()
         token = network.layers * 2 * network.groups * network.head_dim * size
-        adapter = Layout.of(loaded.voices.held()).size * size
-        needs = needs_of(loaded.net, token, adapter, _ALONE * model.block)
+        numbers = Layout.of(loaded.voices.held()).size  # of the widest adapter
+        host = 0
+        if network.device.type == "cpu":
+            host = 4 * numbers * min(KEPT, len(model.adapters))
+        needs = needs_of(loaded.net, token, numbers * size, _ALONE * model.block, host)
         places = max(1, min(model.slots, len(model.adapters)))
         plan = fit(
             Plan(model.slots, loaded.context, model.cached_tokens, places, needs),

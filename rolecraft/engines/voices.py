@@ -21,6 +21,8 @@ from rolecraft.engines.lora import read_lora
 from rolecraft.engines.shards import read_json
 from rolecraft.errors import CheckpointError
 
+KEPT = 64  # adapters in the host's memory; more are read again when they are asked for
+
 Module = tuple[int, str]  # layer and one of qkv, o, up, down; (-1, "head") is the output layer
 
 _MODULE = re.compile(r"model\.layers\.(\d+)\.(?:self_attn|mlp)\.(\w+)")
@@ -68,7 +70,7 @@ class Voices:
     An adapter whose files changed is read again; the `keep` last used stay in memory.
     """
 
-    def __init__(self, net: Any, folders: Mapping[str, str], keep: int = 64) -> None:
+    def __init__(self, net: Any, folders: Mapping[str, str], keep: int = KEPT) -> None:
         self._net = net
         self._folders = dict(folders)
         self._keep = keep

@@ -504,8 +504,8 @@ def test_a_voice_that_is_not_applied_is_noticed(
             list(engine.stream(prompt("你好"), GREEDY, "one"))
     assert said(engine.stream(prompt("你好"), GREEDY, "one"))[0]
     assert engine.worker.slots
-    key = ("one", chatglm3.weights_sha256(adapters["one"]))
-    assert engine.worker.slots.proofs.changes[key] > 0.01  # once, for every later reply
+    [change] = engine.worker.slots.proofs.changes.values()
+    assert change > 0.01  # once, for every later reply
 
 
 def test_a_thread_that_gives_no_sign(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def test_no_reply_is_empty() -> None:
     assert sampler.draw(tempting, "", [4], spoken=False) == 7
     assert sampler.draw(tempting, "你", [5], spoken=True) == 2
     warm = make(temperature=2.0, top_p=1.0)
-    assert {warm.draw(tempting, "", [3], spoken=False) for _ in range(60)} <= set(range(5, 11))
+    assert {warm.draw(tempting, "", [3] * n, spoken=False) for n in range(1, 60)} <= {*range(5, 11)}
 
 
 @pytest.mark.parametrize("top_p", [0.01, 0.3, 0.7, 1.0])
@@ -61,8 +61,8 @@ def test_top_p_keeps_what_transformers_keeps(top_p: float, temperature: float) -
     wanted = torch.softmax(kept, dim=-1)
     sampler = make(temperature=temperature, top_p=top_p)
     drawn = torch.zeros(SIZE)
-    for _ in range(400):
-        drawn[sampler.draw(logits, "", [], spoken=True)] += 1
+    for step in range(400):
+        drawn[sampler.draw(logits, "", range(step), spoken=True)] += 1
     assert not drawn[wanted == 0].any()
     assert (drawn / 400 - wanted).abs().max() < 0.1
 
@@ -104,12 +104,23 @@ def test_a_seed_gives_the_same_tokens() -> None:
 
     def some(seed: int) -> list[int]:
         sampler = make(seed, temperature=1.0, top_p=1.0)
-        return [sampler.draw(logits, "", [], spoken=True) for _ in range(12)]
+        return [sampler.draw(logits, "", range(step), spoken=True) for step in range(12)]
 
     torch.manual_seed(1)
     first = some(4)
     torch.manual_seed(2)  # the global generator has no say
     assert some(4) == first and some(5) != first
+
+
+def test_a_draw_that_is_made_again_is_the_same() -> None:
+    """A step that failed for one row is made again for the others."""
+    logits, luck = torch.zeros(SIZE), []
+    for step in range(20):
+        sampler = make(step, temperature=1.0, top_p=1.0, no_repeat_ngram_size=3)
+        drawn = {sampler.draw(logits, "你好世界你好", range(step), spoken=True) for _ in range(3)}
+        assert len(drawn) == 1
+        luck += drawn
+    assert len(set(luck)) > 4
 
 
 def test_rows_are_drawn_together_as_alone() -> None:
@@ -143,7 +154,7 @@ def test_the_last_bits_of_logits_do_not_decide_a_draw(size: int) -> None:
     def drawn(noisy: bool) -> list[int]:
         sampler = Sampler(Sampling(temperature=1.0, top_p=0.95), 3, many, lambda index: "x")
         rows = [logits + one if noisy else logits for one in noise]
-        return [sampler.draw(one, "x", [5], spoken=True) for one in rows]
+        return [sampler.draw(one, "x", range(n), spoken=True) for n, one in enumerate(rows)]
 
     assert drawn(noisy=True) == drawn(noisy=False)
 
@@ -164,7 +175,7 @@ def test_a_top_p_that_reaches_far(top_p: float) -> None:
     many = Vocabulary.of([b"", b"", b"", *[b"x"] * (size - 3)], [2], size)
     sampler = Sampler(Sampling(temperature=1.0, top_p=top_p), 3, many, lambda index: "x")
     logits = torch.linspace(0.0, 1.0, size)
-    drawn = {sampler.draw(logits, "x", [5], spoken=True) for _ in range(300)}
+    drawn = {sampler.draw(logits, "x", range(step), spoken=True) for step in range(300)}
     assert len(drawn) > 150 and max(drawn) > 450 and not drawn & {0, 1}
     assert (min(drawn) < 60) == (top_p > 0.9)
 
