@@ -99,6 +99,7 @@ def cast_page(results: Results) -> str:
                 for key, name in ROWS.items()
             ],
         ),
+        *_everyday(people),
         "## Everyone",
         _everyone(people, dataset),
         "*profile*: Chinese characters in the profile · *lines*: utterances of the script, their "
@@ -152,6 +153,19 @@ def _everyone(people: Sequence[Character], dataset: Dataset) -> str:
         )
     head = ["character", "age", "work", "home", "profile", "dialogues", "lines", "neutral"]
     return _table([*head, "questions", "boundary", "mean answer"], rows)
+
+
+def _everyday(people: Sequence[Character]) -> list[str]:
+    """How answers to what everybody says are counted; nothing where there are none."""
+    topics = {row.topic for one in people for row in one.everyday}
+    answers = sum(len(one.everyday) for one in people)
+    if not answers:
+        return []
+    return [
+        f"Among the general ones are {answers:,} answers to what everybody says, such as a "
+        f"greeting: one a character to each of {len(topics):,} topics, which count as instructions "
+        "here. The length of an instruction is that of the specific ones."
+    ]
 
 
 def _traits(people: Sequence[Character], dataset: Dataset) -> list[str]:
@@ -221,9 +235,9 @@ def _style(people: Sequence[Character], style: StyleTest) -> list[str]:
     return [
         "## Who speaks?",
         f"A linear classifier over character n-grams learns from {style.learnt_from:,} texts of "
-        "the train split (answers, own script lines, general answers) and names the speaker of "
-        f"{len(style.named)} held-out answers among {len(style.speakers)}. It is right in "
-        f"**{style.accuracy:.1%}** (at least {LEAST_ACCURACY:.0%} is asked, guessing finds "
+        "the train split (answers, own script lines, general and everyday answers) and names the "
+        f"speaker of {len(style.named)} held-out answers among {len(style.speakers)}. It is right "
+        f"in **{style.accuracy:.1%}** (at least {LEAST_ACCURACY:.0%} is asked, guessing finds "
         f"{style.chance:.1%}). Answers that quote facts give people away by what they say; in "
         f"opinions, small talk and evasions, where only the voice can, it is right in "
         f"**{style.accuracy_without_facts:.1%}**.",

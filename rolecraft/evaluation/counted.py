@@ -85,7 +85,8 @@ def fingerprint(shelf: Shelf) -> str:
     body = hashlib.sha256()
     for one in shelf.characters:
         counted = (one.id, one.profile, one.traits, one.script, one.questions, one.general)
-        body.update(repr(counted).encode())
+        everyday = tuple((row.topic, row.answer) for row in one.everyday)
+        body.update(repr((*counted, everyday)).encode())
     return body.hexdigest()[:16]
 
 

@@ -59,15 +59,18 @@ def table_of(characters: Sequence[Character], instructions: int) -> dict[str, fl
     """The numbers of Table 1 for these characters.
 
     `instructions` is how many general instructions they share; each character's answers to one are
-    counted as the paper counts them: an instruction for each character, several responses.
-    Lengths are in characters, of a profile in Chinese characters; a round is an utterance.
+    counted as the paper counts them: an instruction for each character, several responses. An
+    answer to what everybody says is a general response, its topic a general instruction. Lengths
+    are in characters, of a profile in Chinese characters, of an instruction where it is specific; a
+    round is an utterance.
     """
     dialogues = [dialogue for one in characters for dialogue in one.script]
     questions = [question for one in characters for question in one.questions]
     rows = [row for one in characters for row in one.general]
-    answers = [answer for row in rows for answer in row.answers]
+    everyday = [row.answer for one in characters for row in one.everyday]
+    answers = [*(answer for row in rows for answer in row.answers), *everyday]
     replies = [question.answer for question in questions] + [answer.text for answer in answers]
-    general = instructions * len(characters)
+    general = instructions * len(characters) + len(everyday)
     return {
         "dialogues": len(dialogues),
         "rounds": _mean(len(dialogue.turns) for dialogue in dialogues),

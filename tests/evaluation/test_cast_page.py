@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from rolecraft import __main__ as cli
 from rolecraft.characters import read_shelf
+from rolecraft.characters.model import Answer, Everyday
 from rolecraft.errors import ResultsError
 from rolecraft.evaluation.cast_page import IMAGES, PAGE, Results, cast_page, read_results, stale
 from rolecraft.evaluation.dataset import read_dataset
@@ -55,6 +57,19 @@ def test_the_page_names_everyone_and_shows_every_picture(results: Results) -> No
     for picture in results.pictures:
         assert f"({IMAGES}/{picture.name}.png)" in text
     assert text == cast_page(results)
+
+
+def test_the_page_tells_of_contradictions_and_of_everyday_answers(folder: Path) -> None:
+    shelf = read_shelf(folder)
+    assert "what everybody says" not in cast_page(read_results(shelf))
+    first, *others = shelf.characters
+    answer = Everyday("talk-001", Answer("我家住在乌鲁木齐，我是飞行员。", "中立"))
+    first = dataclasses.replace(first, everyday=(answer,))
+    text = cast_page(read_results(dataclasses.replace(shelf, characters=(first, *others))))
+    before = re.search(r"\*\*(\d+)\*\*\. Plain claims", cast_page(read_results(shelf)))
+    after = re.search(r"\*\*(\d+)\*\*\. Plain claims", text)
+    assert before and after and int(after[1]) == int(before[1]) + 2
+    assert "1 answers to what everybody says" in text and "each of 1 topics" in text
 
 
 def test_fresh_docs_are_fresh(results: Results, tmp_path: Path) -> None:

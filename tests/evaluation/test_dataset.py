@@ -1,10 +1,12 @@
 """What is counted: Table 1, emotions, verbs and their objects."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from rolecraft.characters import read_shelf
+from rolecraft.characters.model import Answer, Everyday
 from rolecraft.emotions import LABELS
 from rolecraft.evaluation.dataset import (
     PAPER_TABLE,
@@ -12,6 +14,7 @@ from rolecraft.evaluation.dataset import (
     emotion_counts,
     read_dataset,
     signature,
+    table_of,
     verb_objects,
 )
 
@@ -35,6 +38,18 @@ def test_table_one_is_counted(dataset: Dataset) -> None:
     assert table["specific_instructions"] == len(keeper.questions)
     assert table["general_instructions"] == 2 * len(keeper.general)
     assert table["responses"] == len(keeper.questions) + answers
+
+
+def test_answers_to_what_everybody_says_are_general() -> None:
+    keeper = read_shelf(DATA).get("陆远")
+    before = table_of([keeper], 0)
+    said = (Everyday("talk-001", Answer("早，海上起雾了。", "中立")),
+            Everyday("talk-002", Answer("晚安，灯我看着。", "快乐")))  # fmt: skip
+    after = table_of([dataclasses.replace(keeper, everyday=said)], 0)
+    for key in ("general_instructions", "instructions", "general_responses", "responses"):
+        assert after[key] == before[key] + 2, key
+    assert after["specific_responses"] == before["specific_responses"]
+    assert after["response_length"] < before["response_length"]
 
 
 def test_every_utterance_has_one_of_the_ten(dataset: Dataset) -> None:

@@ -39,7 +39,8 @@ ZH = {
     "cast_voice_row": "每一行是说话的人，每一列是程序认成的人。",
     "cast_paper": "和论文比一比",
     "cast_paper_about": "左边是论文的数据集 RoleInstruct（Tao 等，2023，表 1），右边是这里的角色。"
-    "论文的规模大得多；这里的每一句都是为这个项目写的。长度按字数计。",
+    "论文的规模大得多；这里的每一句都是为这个项目写的。人人都会说的话（比如早安）各人怎么答，"
+    "算在谁都可以答的里面。长度按字数计。",
     "cast_theirs": "论文",
     "cast_ours": "这里",
     "cast_row_dialogues": "对话",
@@ -104,7 +105,8 @@ EN = {
     "cast_paper": "Beside the paper",
     "cast_paper_about": "On the left RoleInstruct, the data of the paper (Tao et al., 2023, Table "
     "1); on the right the people here. The paper's is far larger; every line here was written for "
-    "this project. Lengths are in characters.",
+    "this project. Answers to what everybody says, such as a good morning, are among the general "
+    "ones. Lengths are in characters.",
     "cast_theirs": "paper",
     "cast_ours": "here",
     "cast_row_dialogues": "Dialogues",
