@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from limits import RateLimitItemPerHour, RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
@@ -92,33 +92,44 @@ def clean(text: str, limit: int) -> str:
 
 @dataclass(frozen=True)
 class Rates:
-    """Messages one visitor may send."""
+    """Messages one visitor may send, and how many times as many all visitors of one address.
+
+    A visitor is a token that a browser may make anew; an address is shared by a school or a phone
+    network.
+    """
 
     per_minute: int = 20
     per_hour: int = 300
+    address: int = 3
 
 
 class Doorkeeper:
-    """Counts messages per visitor in a moving window. Safe to call from threads."""
+    """Counts messages per visitor and per address in a moving window. Safe to call from threads."""
 
     def __init__(self, rates: Rates) -> None:
-        self._limits = (
-            RateLimitItemPerMinute(rates.per_minute),
-            RateLimitItemPerHour(rates.per_hour),
-        )
+        self._own = _limits(rates, 1)
+        self._shared = _limits(rates, rates.address)
         self._windows = MovingWindowRateLimiter(MemoryStorage())
 
-    def admit(self, *visitors: str) -> None:
-        """Count a message for each of these keys (visitor, address).
+    def admit(self, visitor: str, address: str = "") -> None:
+        """Count a message of this visitor, who comes from `address` where that is known.
 
-        Raises InputRefused when one of them is over its rate.
+        Raises InputRefused when one of them is over its rate; then nothing is counted.
         """
-        for limit in self._limits:
-            for visitor in visitors:
-                if not self._windows.test(limit, visitor):
-                    raise InputRefused(
-                        "说得太快啦，歇一会儿再聊吧。 That was fast! Please wait a moment."
-                    )
-        for limit in self._limits:
-            for visitor in visitors:
-                self._windows.hit(limit, visitor)
+        counted = [(limit, f"visitor {visitor}") for limit in self._own]
+        if address:
+            counted += [(limit, f"address {address}") for limit in self._shared]
+        for limit, key in counted:
+            if not self._windows.test(limit, key):
+                raise InputRefused(
+                    "说得太快啦，歇一会儿再聊吧。 That was fast! Please wait a moment."
+                )
+        for limit, key in counted:
+            self._windows.hit(limit, key)
+
+
+def _limits(rates: Rates, times: int) -> tuple[RateLimitItem, ...]:
+    return (
+        RateLimitItemPerMinute(rates.per_minute * times),
+        RateLimitItemPerHour(rates.per_hour * times),
+    )

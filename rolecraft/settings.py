@@ -224,8 +224,18 @@ VARIABLES = (
     ),
     _whole_variable("port", 1, 65535, "the port of the page"),
     _whole_variable("message_limit", 1, 100_000, "the longest message of a visitor, in characters"),
-    _whole_variable("rate_per_minute", 1, 100_000, "messages of one visitor in a minute"),
-    _whole_variable("rate_per_hour", 1, 1_000_000, "messages of one visitor in an hour"),
+    _whole_variable(
+        "rate_per_minute",
+        1,
+        100_000,
+        "messages of one visitor in a minute; of one address three times as many",
+    ),
+    _whole_variable(
+        "rate_per_hour",
+        1,
+        1_000_000,
+        "messages of one visitor in an hour; of one address three times as many",
+    ),
     _whole_variable(
         "trusted_proxy_hops",
         0,

@@ -87,9 +87,27 @@ def test_the_hour_counts_too() -> None:
         door.admit("a")
 
 
-def test_a_refused_message_is_not_counted_for_the_others() -> None:
-    door = Doorkeeper(Rates(per_minute=1, per_hour=100))
-    door.admit("a")
+def test_a_new_token_for_each_message_does_not_get_round_the_rate() -> None:
+    door = Doorkeeper(Rates(per_minute=1, per_hour=100, address=3))
+    for token in "abc":
+        door.admit(token, "192.0.2.1")
+    with pytest.raises(InputRefused, match="歇一会儿"):
+        door.admit("d", "192.0.2.1")
+    door.admit("d", "192.0.2.2")
+    hourly = Doorkeeper(Rates(per_minute=100, per_hour=1, address=2))
+    for token in "ab":
+        hourly.admit(token, "192.0.2.1")
     with pytest.raises(InputRefused):
-        door.admit("b", "a")
-    door.admit("b")
+        hourly.admit("c", "192.0.2.1")
+
+
+def test_a_refused_message_is_not_counted() -> None:
+    door = Doorkeeper(Rates(per_minute=1, per_hour=100, address=2))
+    door.admit("a", "192.0.2.1")
+    for _ in range(5):
+        with pytest.raises(InputRefused):
+            door.admit("a", "192.0.2.1")
+    door.admit("b", "192.0.2.1")
+    with pytest.raises(InputRefused):
+        door.admit("c", "192.0.2.1")
+    door.admit("c", "192.0.2.2")

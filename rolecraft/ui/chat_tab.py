@@ -19,6 +19,7 @@ from rolecraft.ui.picker import picker
 from rolecraft.ui.rate_sheet import build_rate_sheet
 from rolecraft.ui.saying import Saying
 from rolecraft.ui.scene import Scene, Shown
+from rolecraft.ui.seat import address_of_request
 from rolecraft.ui.talking import Talking
 from rolecraft.ui.texts import Language
 from rolecraft.ui.visitor import Place, read_place
@@ -51,7 +52,7 @@ def build_chat_tab(blocks: gr.Blocks, services: Services, secret: str) -> Parts:
     scene = Scene(services)
     parts, talking = _layout(services, scene, secret), Talking(services, scene)
     build_rate_sheet(parts.place, services)
-    _wire(parts, talking, Saying(services, scene), services.at_once)
+    _wire(parts, talking, Saying(services, scene), services)
     _greet(blocks, parts, talking, services)
     return parts
 
@@ -82,16 +83,16 @@ def _layout(services: Services, scene: Scene, secret: str) -> Parts:
     return Parts(place, head, messages, stream, box, talks, people, panel, options, file)
 
 
-def _wire(parts: Parts, talking: Talking, saying: Saying, at_once: int) -> None:
-    shown = _shown(parts)
+def _wire(parts: Parts, talking: Talking, saying: Saying, services: Services) -> None:
+    shown, hops = _shown(parts), services.settings.trusted_proxy_hops
     quick = _QUICK
     # As many as the engine's queue takes: it tells each their place, gradio's own would not.
-    model = quick | {"concurrency_limit": at_once, "concurrency_id": "model"}
+    model = quick | {"concurrency_limit": services.at_once, "concurrency_id": "model"}
 
     @refusals_shown
     def make(kept: object, event: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, ...]]:
-        language = language_of_request(request)
-        for one in saying.make(read_place(kept), event._data, language):
+        language, address = language_of_request(request), address_of_request(request, hops)
+        for one in saying.make(read_place(kept), event._data, language, address):
             yield _outputs(one)
 
     made = [

@@ -135,7 +135,7 @@ class Comparing:
         caring = speaks_of_self_harm(text)
         drawn = None if caring else self._drawn(step)
         if drawn:
-            self._services.doorkeeper.admit(step.place.visitor)
+            self._services.doorkeeper.admit(step.place.visitor, step.caller.address)
         step = self._begun(step)
         visit = self._seats.visit(step.place, step.caller)
         self._settled(step, visit)
@@ -169,7 +169,7 @@ class Comparing:
         if pair and pair.state != "void" and (pair.ready or busy):
             return self._whole(step)
         drawn = self._drawn(step)
-        self._services.doorkeeper.admit(step.place.visitor)
+        self._services.doorkeeper.admit(step.place.visitor, step.caller.address)
         with self._claimed(step) as keep:
             self._ask(step, visit, path[-1].id, drawn)
             keep.append(True)

@@ -39,15 +39,17 @@ class Saying:
         self._scene = scene
         self._unkept: dict[str, tuple[str, Reply]] = {}  # by conversation: what it answers, reply
 
-    def make(self, place: Place, sent: object, language: Language) -> Iterator[Shown]:
+    def make(
+        self, place: Place, sent: object, language: Language, address: str = ""
+    ) -> Iterator[Shown]:
         """Say something, say it differently, or ask for another answer; the reply as it comes.
 
-        Raises after a last `Shown` that puts the page right; what was stored stays.
+        `address` is where the visitor comes from, for the rates. Raises after a last `Shown` that puts the page right; what was stored stays.
         """
         given: dict[str, Any] = sent if isinstance(sent, dict) else {}
         latest = place
         try:
-            for shown in self._made(place, given, language):
+            for shown in self._made(place, given, language, address):
                 latest = shown.place or latest
                 yield shown
         except Exception as error:
@@ -55,26 +57,30 @@ class Saying:
             yield self._scene.after_failure(latest, language, keep_stream=kept)
             raise
 
-    def _made(self, place: Place, given: dict[str, Any], language: Language) -> Iterator[Shown]:
+    def _made(
+        self, place: Place, given: dict[str, Any], language: Language, address: str
+    ) -> Iterator[Shown]:
         deed = given.get("do")
         if deed in ("send", "edit"):
-            yield from self._say(place, given, language)
+            yield from self._say(place, given, language, address)
         elif deed == "again":
             options = self._ready(given, language)
             message = self._asked(place, str(given.get("id")))
-            self._services.doorkeeper.admit(place.visitor)
+            self._services.doorkeeper.admit(place.visitor, address)
             with self._claimed(place, language):
                 if self._caught_up(place) == message.id:  # the answer was only not stored yet
                     yield self._scene.at(place, language)
                 else:
                     yield from self._answer(place, message, options, language)
 
-    def _say(self, place: Place, given: dict[str, Any], language: Language) -> Iterator[Shown]:
+    def _say(
+        self, place: Place, given: dict[str, Any], language: Language, address: str
+    ) -> Iterator[Shown]:
         text = clean(str(given.get("text", "")), self._services.settings.message_limit)
         options = None
         if not speaks_of_self_harm(text):  # who is over the rate is still given a hand
             options = self._ready(given, language)
-            self._services.doorkeeper.admit(place.visitor)
+            self._services.doorkeeper.admit(place.visitor, address)
         place = self._begun(place, language)
         with self._claimed(place, language):
             self._caught_up(place)

@@ -42,14 +42,18 @@ class Caller:
     invitation: str = ""
 
 
+def address_of_request(request: gr.Request, hops: int) -> str:
+    """Where a request comes from, behind `hops` proxies of our own."""
+    raw = [(k.encode("latin-1", "replace"), v.encode()) for k, v in request.headers.items()]
+    return address_of(raw, request.client.host if request.client else "", hops)
+
+
 def caller_of(request: gr.Request, hops: int) -> Caller:
     """The caller of a request, behind `hops` proxies of our own."""
-    raw = [(k.encode("latin-1", "replace"), v.encode()) for k, v in request.headers.items()]
-    peer = request.client.host if request.client else ""
     agent = str(request.headers.get("user-agent", ""))
     return Caller(
         tab=str(request.session_hash or "")[:64],
-        address=address_of(raw, peer, hops),
+        address=address_of_request(request, hops),
         device="phone" if "Mobi" in agent else "desktop",
         language=language_of_request(request),
         study=str(request.query_params.get("study") or "")[:200],
