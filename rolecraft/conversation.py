@@ -11,6 +11,7 @@ from typing import Literal
 
 Role = Literal["system", "user", "assistant", "observation"]
 Finish = Literal["stop", "length", "user_stop", "disconnect", "error"]
+BY_HAND = "encoder"  # the base of a reply that a person wrote: an encoder only found it
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rolecraft.conversation import Finish, Identity, Message, Sampling
+from rolecraft.conversation import BY_HAND, Finish, Identity, Message, Sampling
 from rolecraft.emotions import opening as label
 from rolecraft.engines.base import EngineCard, Generation
 from rolecraft.errors import EngineFailed
@@ -94,7 +94,7 @@ class WrittenEngine:
         asked = self._encode([messages[-1].content])[0]
         chosen = self._choose(answers, vectors @ asked, opening, random.Random(seed))
         text = chosen.answer if opening else label(chosen.emotion) + chosen.answer
-        identity = Identity(self.card.name, "encoder", self._encoder_sha256)
+        identity = Identity(self.card.name, BY_HAND, self._encoder_sha256)
         return WrittenGeneration(text, identity, seed)
 
     def _choose(

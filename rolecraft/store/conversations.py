@@ -143,7 +143,7 @@ class Conversations:
             stored.owned(session, visitor, conversation)
             tree = stored.tree_of(session, conversation)
             ids = stored.path_ids(tree, until)
-            return stored.as_messages(stored.rows_of(session, ids, whole=False), tree)
+            return stored.as_messages(session, stored.rows_of(session, ids, whole=False), tree)
 
     def select(self, visitor: str, conversation: str, message: str) -> Path:
         """Show the branch of this message, as it was left; the new path."""
@@ -158,7 +158,7 @@ class Conversations:
             place = min(max(siblings.index(message) + step, 0), len(siblings) - 1)
             _pick(session, tree, siblings[place])
             ids = tree.through(siblings[place])
-            return stored.as_messages(stored.rows_of(session, ids, whole=False), tree)
+            return stored.as_messages(session, stored.rows_of(session, ids, whole=False), tree)
 
     def reply(self, visitor: str, conversation: str, message: str) -> Reply:
         """Everything that made this reply, exactly as it was stored."""
@@ -229,7 +229,7 @@ class Conversations:
             tree = stored.tree_of(session, conversation)
             rows = stored.rows_of(session, tree.all(), whole=True)
             bodies = {row.id: row.reply_json for row in rows if row.reply_json is not None}
-            messages = stored.as_messages(rows, tree)
+            messages = stored.as_messages(session, rows, tree)
         return exports.to_json(owner, messages, bodies, tree.active())
 
     def export_markdown(

@@ -21,6 +21,7 @@ _WORDS = {
         "disconnect": "连接中断",
         "error": "出错中断",
         "length": "达到长度上限",
+        "by_hand": "作者亲笔",
         "alternative": "第 {position}/{alternatives} 个版本",
     },
     "en": {
@@ -30,6 +31,7 @@ _WORDS = {
         "disconnect": "connection lost",
         "error": "broken off by an error",
         "length": "cut at the length limit",
+        "by_hand": "written by the author",
         "alternative": "version {position} of {alternatives}",
     },
 }
@@ -83,6 +85,8 @@ def _byline(message: StoredMessage, name: str, words: Mapping[str, str]) -> str:
     marks = [message.emotion] if message.emotion else []
     if message.finish and message.finish in words:
         marks.append(words[message.finish])
+    if message.by_hand:
+        marks.append(words["by_hand"])
     if message.alternatives > 1:
         marks.append(words["alternative"].format_map(asdict(message)))
     return f"**{_as_text(name)}**" + "".join(f" · {_as_text(mark)}" for mark in marks)

@@ -3,17 +3,20 @@
 Knows no rules of writing; every function works inside the session that it is given.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
-from rolecraft.conversation import Finish
+from rolecraft.conversation import BY_HAND, Finish
 from rolecraft.errors import ConversationNotFound
 from rolecraft.store.schema import ConversationRow, NodeRow
 from rolecraft.store.tree import Branching, Tree
+
+# As it stands in the stored JSON of a reply; quotes in what was said are escaped there.
+_BY_HAND = f'"base": "{BY_HAND}"'
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class StoredMessage:
     sha256: str | None
     position: int
     alternatives: int
+    by_hand: bool = False  # written by a person, whoever chose it
 
     @property
     def partial(self) -> bool:
@@ -110,11 +114,14 @@ def as_conversation_value(row: ConversationRow) -> StoredConversation:
     )
 
 
-def as_messages(rows: Iterable[NodeRow], tree: Tree) -> tuple[StoredMessage, ...]:
-    return tuple(as_message(row, tree.siblings(row.id)) for row in rows)
+def as_messages(session: Session, rows: Sequence[NodeRow], tree: Tree) -> tuple[StoredMessage, ...]:
+    ids = [row.id for row in rows]
+    query = select(NodeRow.id).where(NodeRow.id.in_(ids), NodeRow.reply_json.contains(_BY_HAND))
+    by_hand = set(session.scalars(query))
+    return tuple(as_message(row, tree.siblings(row.id), row.id in by_hand) for row in rows)
 
 
-def as_message(row: NodeRow, siblings: Sequence[str]) -> StoredMessage:
+def as_message(row: NodeRow, siblings: Sequence[str], by_hand: bool = False) -> StoredMessage:
     return StoredMessage(
         id=row.id,
         parent=row.parent_id,
@@ -126,4 +133,5 @@ def as_message(row: NodeRow, siblings: Sequence[str]) -> StoredMessage:
         sha256=row.sha256,
         position=siblings.index(row.id) + 1,
         alternatives=len(siblings),
+        by_hand=by_hand,
     )

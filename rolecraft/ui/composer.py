@@ -13,8 +13,9 @@ def composer(language: Language, limit: int) -> str:
     label, hint = word(language, "composer_plain"), word(language, "send_hint")
     return (
         '<form class="composer" autocomplete="off">'
-        f'<p class="sample">{word(language, "machine_note")}'
-        f"<span hidden>{word(language, 'mini_note')}</span></p>"
+        f'<p class="sample"><span data-of="machine">{word(language, "machine_note")}</span>'
+        f'<span data-of="sample" hidden>{word(language, "mini_note")}</span>'
+        f'<span data-of="hand" hidden>{word(language, "hand_note")}</span></p>'
         f'<p class="lost" role="alert" hidden>{word(language, "lost")}</p>'
         f'<div class="box"><textarea rows="1" dir="auto" data-limit="{limit}" '
         f'aria-label="{label}" '

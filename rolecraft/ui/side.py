@@ -93,8 +93,9 @@ def _engines(catalog: Catalog, language: Language) -> str:
 def _option(entry: Entry, default: str, language: Language) -> str:
     name = entry.card.name
     note = f" · {word(language, 'engine_default')}" if name == default else ""
-    sample = "true" if entry.card.kind == "local" and entry.base == "mini" else "false"
-    return f'<option value="{escape(name)}" data-sample="{sample}">{escape(name)}{note}</option>'
+    who = "hand" if entry.card.kind == "written" else "machine"
+    who = "sample" if entry.card.kind == "local" and entry.base == "mini" else who
+    return f'<option value="{escape(name)}" data-who="{who}">{escape(name)}{note}</option>'
 
 
 def _about(entry: Entry, language: Language) -> str:

@@ -178,10 +178,15 @@ def _theirs(talk: Talk, message: StoredMessage, language: Language) -> str:
         f'<article class="message theirs" data-id="{escape(message.id)}">'
         f'{talk.face.picture(language, "small")}<div class="body"><div class="byline">'
         f"<strong>{escape(talk.face.name[language])}</strong>"
-        f"{emotion_tag(message.emotion, language)}{mark}</div>"
+        f"{emotion_tag(message.emotion, language)}{_hand(message, language)}{mark}</div>"
         f'<div class="bubble{empty}" dir="auto">{shown or word(language, "empty_reply")}</div>'
         f'<div class="tools">{"".join(tools)}</div></div></article>'
     )
+
+
+def _hand(message: StoredMessage, language: Language) -> str:
+    """The tag of a reply that no machine wrote."""
+    return f'<span class="hand">{word(language, "by_hand")}</span>' if message.by_hand else ""
 
 
 def _may_rate(talk: Talk) -> bool:

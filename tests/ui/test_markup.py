@@ -162,9 +162,18 @@ def test_words_that_could_not_be_stored_are_marked() -> None:
 
 def test_a_machine_is_named_always_and_the_sample_when_it_answers() -> None:
     for language, said in (("zh", "是机器"), ("en", "A machine plays")):
-        always, _, sample = composer(language, 2000).partition("<span hidden>")
-        assert said in always and sample
-        assert "样品" in sample or "sample" in sample
+        always, _, others = composer(language, 2000).partition(" hidden>")
+        assert said in always and others
+        assert "样品" in others or "sample of" in others
+
+
+def test_what_the_author_wrote_is_marked() -> None:
+    answers = (message("在吗"), message("在。", "assistant", by_hand=True, emotion="快乐"))
+    shown = talk.log(talk.Talk(face(), "", messages=answers), "zh")
+    assert shown.count('<span class="hand">亲笔</span>') == 1
+    assert "written by the author" in talk.log(talk.Talk(face(), "", messages=answers), "en")
+    machine = (message("在吗"), message("亲笔", "assistant"))
+    assert 'class="hand"' not in talk.log(talk.Talk(face(), "", messages=machine), "zh")
 
 
 def test_alternatives_can_be_stepped_through() -> None:

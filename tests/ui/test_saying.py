@@ -236,6 +236,11 @@ def test_the_written_engine_answers_too(page: Page) -> None:
     assert page.path[-1][2] == "stop" and page.path[-1][1]
     stored = page.services.conversations.get(page.place.visitor, page.place.conversation)
     assert stored.engine == "written" and 'data-engine="written"' in str(page.shown.head)
+    assert str(page.shown.log).count('class="hand"') == 1
+    page.say('"base": "encoder"', engine="rolecraft-mini")  # a machine's is not, whatever is said
+    assert str(page.shown.log).count('class="hand"') == 1
+    file = page.quick.export(page.place, page.place.conversation, "md", "en")
+    assert file["text"].count("written by the author") == 1
 
 
 def test_settings_reach_the_reply(page: Page) -> None:
@@ -294,6 +299,21 @@ def test_too_fast(opened: Opened) -> None:
         page.say("三")
     assert len(page.path) == 4
     assert str(page.shown.composer).startswith("idle:")
+
+
+def test_a_new_token_for_each_message_is_too_fast_as_well(opened: Opened) -> None:
+    services = opened(rate_per_minute=1, rate_per_hour=9)
+    sent = {"do": "send", "text": "一"}
+
+    def say(address: str) -> None:
+        page = Page(services).pick()
+        list(page.saying.make(page.place, sent, "zh", address))
+
+    for _ in range(3):
+        say("192.0.2.1")
+    with pytest.raises(InputRefused, match="歇一会儿"):
+        say("192.0.2.1")
+    say("192.0.2.2")
 
 
 def test_two_visitors_are_never_mixed(opened: Opened) -> None:

@@ -7,7 +7,7 @@
     const form = element.querySelector("form");
     const area = form.querySelector("textarea");
     const left = form.querySelector(".left");
-    const sample = form.querySelector(".sample span");
+    const notes = form.querySelectorAll(".sample span");
     const lost = form.querySelector(".lost");
     let sending = null; // the text that was sent and is not known to be taken
 
@@ -74,7 +74,11 @@
       area.setAttribute("aria-label", label);
       if (matchMedia("(hover: hover)").matches) area.focus({ preventScroll: true });
     };
-    rolecraft.showSample = (is) => { sample.hidden = !is; };
+    // The sample is a machine as well; what an author wrote is not said by one.
+    rolecraft.showWho = (who) => {
+      const said = who === "hand" ? ["hand"] : ["machine", who];
+      for (const note of notes) note.hidden = !said.includes(note.dataset.of);
+    };
     rolecraft.settingsChanged?.();
     area.value = rolecraft.memory.draft;
     show();

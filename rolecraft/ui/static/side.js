@@ -125,7 +125,7 @@
       for (const slider of form.querySelectorAll(".slider")) {
         slider.querySelector("output").textContent = slider.querySelector("input").value;
       }
-      rolecraft.showSample?.(engine.selectedOptions[0]?.dataset.sample === "true");
+      rolecraft.showWho?.(engine.selectedOptions[0]?.dataset.who);
     }
 
     form.addEventListener("input", keep);
