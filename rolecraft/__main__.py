@@ -34,7 +34,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("rolecraft").setLevel(logging.INFO)  # libraries' news is not the user's
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # wants kernels nobody needs here
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # wants kernels nobody needs here
     try:
         settings = Settings.from_environment()
         command: Command = args.command
