@@ -26,7 +26,8 @@ def ballot(form: Form, language: Language, *, again: bool = False) -> str:
         f'<form class="ballot" data-do="{"revise" if again else "submit"}" novalidate>'
         f"{''.join(parts[name] for name in order)}"
         f'<div class="pair-acts"><button type="submit" class="primary">{save}</button></div>'
-        f'<p class="cmp-keys">{word(language, "compare_keys")}</p></form>'
+        f'<details class="cmp-keys"><summary>{word(language, "rate_keys")}</summary>'
+        f"<p>{word(language, 'compare_keys')}</p></details></form>"
     )
 
 

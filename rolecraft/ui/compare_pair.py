@@ -23,6 +23,11 @@ _MARKDOWN = (
 )
 
 
+_SAID_BY_SCRIPT = (
+    "ready", "choose_first", "scores_open", "saving", "unsaved", "skip", "read_both",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Pane:
     """One side. `failed` is one that broke; `told` comes when its arm may be named."""
@@ -120,7 +125,7 @@ def _section(
 ) -> str:
     words = "".join(
         f' data-{key.replace("_", "-")}="{word(language, f"compare_{key}")}"'
-        for key in ("ready", "choose_first", "scores_open", "saving", "unsaved", "skip")
+        for key in _SAID_BY_SCRIPT
     )
     panes = (
         f'<div class="cmp-panes" role="group" aria-label="{word(language, "compare_panes")}">'

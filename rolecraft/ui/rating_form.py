@@ -20,7 +20,7 @@ from rolecraft.ui.texts import TRAITS, Language, say
 NA = "na"
 _POINTS = (1, 2, 3, 4, 5)
 _VOTES = (("left", "←"), ("tie", "T"), ("both_bad", "X"), ("right", "→"))
-_SAID_BY_SCRIPT = ("saving", "saved", "unsaved", "open")
+_SAID_BY_SCRIPT = ("saving", "saved", "unsaved", "open", "unread")
 
 
 @dataclass(frozen=True)

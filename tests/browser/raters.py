@@ -63,6 +63,7 @@ class Rater:
 
     def fill(self, most: int = 99) -> None:
         """Answer the questions of the form, or the first few of them."""
+        self.read()
         texts = self.page.locator(".pane .theirs .bubble").all_inner_texts()
         names = self.page.locator(f"{FORM} .side, {FORM} .votes").evaluate_all(
             "all => all.map(one => one.querySelector('input').name)"
@@ -75,6 +76,12 @@ class Rater:
                 self._choose(name, better if whim else "tie")
             else:
                 self._choose(name, str(whim + (3 if name.startswith(better) else 1)))
+
+    def read(self) -> None:
+        """Scroll to the end of both replies, where a phone asks for it before it takes a rating."""
+        for end in self.page.locator(".pane-end").all():
+            end.scroll_into_view_if_needed()
+            self.page.wait_for_timeout(100)
 
     def _choose(self, name: str, value: str) -> None:
         one = self.page.locator(f"{FORM} input[name='{name}'][value='{value}']")

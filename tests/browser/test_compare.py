@@ -155,6 +155,9 @@ def test_a_phone_in_english(compare: Open) -> None:
         assert target.bounding_box()["height"] >= 48
     assert page.get_by_role("article", name="Reply A").count() == 1
     assert page.get_by_role("group", name="Which reply is better?").count() == 1
+    for end in page.locator(".pane-end").all():  # a vote is taken once both were in sight
+        end.scroll_into_view_if_needed()
+        page.wait_for_timeout(100)
     page.get_by_role("radio", name="B is better").check(force=True)
     page.click(".ballot [type=submit]")
     page.wait_for_selector("[data-state=told]", timeout=PATIENCE_MS)  # after ten seconds, by itself

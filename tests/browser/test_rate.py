@@ -147,9 +147,13 @@ def test_on_a_phone_everything_is_large_enough(come: Come) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     small = page.locator(f"{FORM} :is(.point, .vote, [type=submit], .pass summary)").evaluate_all(
         "all => all.map(one => one.getBoundingClientRect())"
-        ".filter(box => box.width < 44 || box.height < 44).length"
+        ".filter(box => box.width < 48 || box.height < 48).length"
     )
     assert small == 0
+    page.evaluate("scrollTo(0, 0)")
+    page.evaluate("document.querySelector('form.rating').requestSubmit()")
+    page.wait_for_selector(".missing:not([hidden])")
+    assert "Read both replies" in page.inner_text(".missing")  # and it leads to the one unread
     rater.fill()
     rater.save()
     page.tap(".pass summary")

@@ -9,6 +9,7 @@ from html import unescape
 from typing import Any
 
 from rolecraft.ratings import bank, making
+from rolecraft.ratings.desk import Visit
 from rolecraft.ratings.study import Plan
 from rolecraft.services import Services
 from rolecraft.ui.rating import RateShown, Rating
@@ -116,7 +117,11 @@ class Rater:
         return unescape(re.sub(r"<[^>]+>", " ", self.view))
 
     @property
+    def visit(self) -> Visit:
+        """The visitor as the desk knows them."""
+        return Seats(self.services.desk).visit(self.place, self.caller)
+
+    @property
     def stored(self) -> list[Any]:
         """The ratings of this visitor, newest first."""
-        visit = Seats(self.services.desk).visit(self.place, self.caller)
-        return list(self.services.desk.ratings.mine(visit.rater))
+        return list(self.services.desk.ratings.mine(self.visit.rater))

@@ -144,7 +144,12 @@
     shown.hidden = !shown.textContent;
   }
 
+  let unread = new Set(); // panes of which the end has not been in sight
   function submit(form) {
+    if (unread.size) {
+      [...unread][0].scrollIntoView({ block: "end" });
+      return complain("readBoth");
+    }
     const ballot = ballotOf(form);
     const given = Object.entries(ballot.scores);
     const scales = [...form.querySelectorAll(".cmp-scale")];
@@ -189,6 +194,7 @@
     let told;
     try { told = JSON.parse(props.value); } catch { return; }
     if (told.state === "taken") return box?.taken(told.text);
+    if (told.state === "told") return toast(told.text);
     if (told.state === "unsaved") {
       complain("unsaved");
       clearTimeout(submit.timer);
@@ -197,6 +203,11 @@
     }
     submit.sent = null;
     clearTimeout(submit.timer);
+    if (told.state === "saved") {
+      const locale = rolecraft.language === "zh" ? "zh-CN" : "en-GB";
+      const hour = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
+      toast(`${told.text} ${hour.format(new Date())}`);
+    }
     if (told.state === "refused") {
       toast(told.text);
       const button = section?.querySelector(".ballot [type=submit]");
@@ -245,6 +256,7 @@
       skip.remove();
       finishRelease = null;
       clock.start();
+      unread = rolecraft.unread(mine.querySelectorAll(".cmp-pane"));
       announce();
     };
     const step = () => {
@@ -272,10 +284,12 @@
       state = section?.dataset.state || "";
       box?.show();
       looked = -Infinity;
+      unread = new Set();
       if (state === "vote") {
         clock.start();
         restore(section.querySelector(".ballot"), section.dataset.form);
         if (before === "waiting") release();
+        if (!finishRelease) unread = rolecraft.unread(section.querySelectorAll(".cmp-pane"));
       }
       if (state === "saved") count();
       if (state === "told" && before === "saved") element.classList.add("fresh");
@@ -325,6 +339,11 @@
       stop: () => send({ do: "stop" }),
       "stop-side": (button) => send({ do: "stop", side: button.dataset.side }),
       retry: () => send({ do: "retry" }),
+      report(button) {
+        const { form, token, side, reason } = button.dataset;
+        button.closest("details").open = false;
+        send({ do: "report", form, token, side, reason });
+      },
       reveal, undo,
     });
     element.addEventListener("change", (event) => {
@@ -352,7 +371,14 @@
     if (key === "Escape" && finishRelease) return finishRelease();
     const form = [...section.querySelectorAll(".ballot")].find((one) => one.offsetParent);
     if (finishRelease) return;
-    const scale = event.target.closest?.(".cmp-scale");
+    if (key === "?") {
+      const list = form?.querySelector(".cmp-keys");
+      if (list) list.open = !list.open;
+      return;
+    }
+    const digit = /^[1-5n]$/.test(key) && form?.querySelector(".cmp-scores[open]");
+    const scale = event.target.closest?.(".cmp-scale") || (digit &&
+      [...form.querySelectorAll(".cmp-scale")].find((one) => !one.querySelector("input:checked")));
     if (scale && form) {
       const value = key === "n" ? "na" : key;
       const radio = [...scale.querySelectorAll("input")].find((one) => one.value === value);

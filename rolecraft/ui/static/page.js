@@ -100,6 +100,25 @@
       });
     },
 
+    // The panes of which the end has not been in sight: on a phone they stand one below the other,
+    // and who has seen only the first cannot compare.
+    unread(panes) {
+      const left = new Set();
+      if (!matchMedia("(max-width: 720px)").matches || !window.IntersectionObserver) return left;
+      const observer = new IntersectionObserver((entries) => {
+        for (const { isIntersecting, target } of entries) {
+          if (isIntersecting) left.delete(target.parentElement);
+        }
+      });
+      for (const pane of panes) {
+        const end = Object.assign(document.createElement("i"), { className: "pane-end" });
+        pane.append(end);
+        left.add(pane);
+        observer.observe(end);
+      }
+      return left;
+    },
+
     // Before a model is asked. Nothing is sent at all once gradio has lost the server.
     begin() {
       const before = joins;

@@ -27,6 +27,7 @@
       tell(`${detail.text} ${hour.format(new Date())}`);
     }
     if (detail.state === "refused") tell(detail.text, true);
+    if (detail.state === "told") tell(detail.text);
     if (detail.state === "unsaved" && !detail.id) tell(detail.text, true);
   });
 
@@ -77,6 +78,11 @@
       mine: act("mine"),
       erase: act("erase"),
       leave: act("leave"),
+      report(button) {
+        const { form, token, side, reason } = button.dataset;
+        button.closest("details").open = false;
+        trigger("act", { do: "report", form, token, side, reason });
+      },
       skip: (button) => host.rating?.skip(button.dataset.reason),
       withdraw(button) {
         const id = rolecraft.newId();

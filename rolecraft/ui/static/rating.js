@@ -215,7 +215,14 @@
     function open() {
       return [...form.querySelectorAll(".side, .votes")].filter((group) => !chosen(group));
     }
+    const unread = rolecraft.unread(form.closest(".page")?.querySelectorAll(".shown .pane") || []);
     function submit() {
+      if (unread.size) {
+        missing.hidden = false;
+        missing.textContent = form.dataset.unread;
+        [...unread][0].scrollIntoView({ block: "end" });
+        return;
+      }
       const left = open();
       missing.hidden = !left.length;
       if (left.length) {

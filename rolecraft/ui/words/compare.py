@@ -44,8 +44,10 @@ ZH = {
     "compare_save": "投票",
     "compare_save_again": "改好了",
     "compare_keys": (
-        "键盘：← 或 A 选左边，→ 或 B 选右边，↓ 或 T 差不多，X 都不行，Enter 投票，U 改主意"
+        "键盘：← 或 A 选左边，→ 或 B 选右边，↓ 或 T 差不多，X 都不行，Enter 投票，U 改主意；"
+        "打分时 1–5，N 不适用；? 看这张表"
     ),
+    "compare_read_both": "先把两个回答都看完，再投票。",
     "compare_choose_first": "先选一个，或者把分打完整。",
     "compare_scores_open": "还有没打的分，已经标出来了。不好判断就选“无”。",
     "compare_saving": "正在存……",
@@ -138,8 +140,9 @@ EN = {
     "compare_save_again": "Save the change",
     "compare_keys": (
         "Keys: ← or A for the left, → or B for the right, ↓ or T about equal, X both bad, "
-        "Enter votes, U takes it back"
+        "Enter votes, U takes it back; for scores 1–5, N not applicable; ? shows this list"
     ),
+    "compare_read_both": "Read both replies to their end, then vote.",
     "compare_choose_first": "Choose one first, or fill in all the scores.",
     "compare_scores_open": "Some scores are still open; they are marked. N/A is fine.",
     "compare_saving": "Saving…",

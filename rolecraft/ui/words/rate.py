@@ -62,6 +62,7 @@ ZH = {
     "rate_skipped_note": "跳过了，来看下一条。",
     "rate_unsaved": "还没存上。你填的都在，请别关页面，马上自动再试。",
     "rate_open": "还有 __n__ 处没选；看不出来就选“不适用”。",
+    "rate_unread": "先把两个回答都看完，再打分。",
     "rate_undo": "改上一条",
     "rate_keys": "快捷键",
     "rate_keys_score": "1–5 打分，N 不适用",
@@ -198,6 +199,7 @@ EN = {
     "rate_unsaved": "Not saved yet. Everything you filled in is here; keep the page open, it tries "
     "again by itself.",
     "rate_open": "Still open: __n__. If you cannot tell, choose “Not applicable”.",
+    "rate_unread": "Read both replies to their end, then rate.",
     "rate_undo": "Change the last one",
     "rate_keys": "Keys",
     "rate_keys_score": "1–5 rate, N not applicable",
