@@ -35,6 +35,7 @@ class Request:
     adapter: str | None = None
     emotion: str | None = None
     passages: tuple[Passage, ...] | None = None  # given ones are not retrieved again
+    conditions: str = ""  # what of all this is not the engine's own way, for the reply to say
     begun: float | None = None  # by the clock, when the wait began before `start`
 
 
@@ -149,4 +150,5 @@ class Answering:
             first_token_ms=round((first - self._begun) * 1000, 1),
             total_ms=round((ended - self._begun) * 1000, 1),
             finish=self._finish or generation.finish,
+            conditions=self._request.conditions,
         )

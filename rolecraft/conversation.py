@@ -82,6 +82,9 @@ class Identity:
     base_sha256: str = ""
     adapter: str | None = None
     adapter_sha256: str = ""
+    dtype: str = ""  # how the weights were held: "bfloat16"; empty where it is not known
+    quant: str = ""  # "nf4" or "int8"; empty for none
+    tokenizer_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ class Reply:
     first_token_ms: float
     total_ms: float
     finish: Finish
+    conditions: str = ""  # what was set apart from the engine's own way: "retrieval=off", …
 
     @property
     def sha256(self) -> str:

@@ -54,14 +54,18 @@ def test_a_study_by_commands(run: Any, tmp_path: Path) -> None:
     assert json.loads(out)["replies"]["A"] == {
         "replies": 4, "failed": 0, "cut": 0, "names_a_model": 0, "leaves_the_role": 0,
     }  # fmt: skip
-    assert run("ratings", "verify")[0] == 0
+    code, out, _ = run("ratings", "verify", "--json")
+    assert (code, json.loads(out)["head"]) == (0, "")
+    code, _, _ = run("ratings", "verify", "--head", "0" * 64)
+    assert code == 1
     code, out, _ = run("results", "human", "--study", "spring", "--save")
     assert code == 0
     assert "No rating counts yet" in out
     assert "theirs" in out
     for suffix in ("csv", "jsonl", "parquet"):
         path = str(tmp_path / "out" / f"spring.{suffix}")
-        assert run("ratings", "export", path, "--study", "spring")[0] == 0
+        code, out, _ = run("ratings", "export", path, "--study", "spring", "--snapshot", "newest")
+        assert (code, "It is the whole of the kept table" in out) == (0, True)
         code, out, _ = run("results", "replay", path)
         assert (code, out.strip().splitlines()[-1]) == (0, "Same board, bit for bit.")
     code, out, _ = run("ratings", "to-training", str(tmp_path / "t"), "--json")
@@ -71,6 +75,16 @@ def test_a_study_by_commands(run: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    code, out, _ = run("results", "snapshots", "--json")
+    (kept,) = json.loads(out)
+    assert (kept["shown"], len(kept["sha256"])) == (False, 64)
+    assert run("ratings", "verify", "--head", kept["sha256"])[0] == 0
+    assert "nobody is dealt anything more" in run("ratings", "close", "spring")[1]
+    assert json.loads(run("results", "snapshots", "--json")[1])[0]["shown"]
+    choice = ("--study", "spring", "--cap", "3", "--snapshot")
+    for which, said in ((kept["id"], "counts other ratings"), ("newest", "was kept yet")):
+        code, _, err = run("ratings", "export", "out.csv", *choice, which)
+        assert (code, said in err) == (1, True)
     ("args", "said"),
     [
         (("ratings", "import-replies", "none.jsonl"), "none.jsonl cannot be read"),

@@ -41,6 +41,7 @@ ROWS = {
     "rolecraft.ratings.exports": 5,
     "rolecraft.ratings.means": 5,
     "rolecraft.ratings.harvested": 5,
+    "rolecraft.ratings.keeping": 5,
     "rolecraft.ratings.material": 5,
     "rolecraft.ratings.preference": 5,
     "rolecraft.ratings.published": 5,

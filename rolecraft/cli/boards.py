@@ -46,13 +46,14 @@ def _snapshots(args: argparse.Namespace, settings: Settings) -> int:
             {
                 "id": one.id, "kept": _date(one.created_ms), "study": one.board["spec"]["study"],
                 "modes": one.board["spec"]["modes"], "ratings": one.n_events,
-                "raters": one.n_raters, "data_sha256": one.data_sha256, "shown": one.id in seen,
+                "raters": one.n_raters, "data_sha256": one.data_sha256, "sha256": one.row_hash,
+                "shown": one.id in seen,
             }
             for one in boards.latest(database, 200)
         ]  # fmt: skip
     lines = [
         f"{one['kept']}  {one['id']}  {one['study'] or ' '.join(one['modes'])}  "
-        f"{one['ratings']} ratings of {one['raters']} raters"
+        f"{one['ratings']} ratings of {one['raters']} raters  {one['sha256'][:16]}"
         + ("" if one["shown"] else "  (its study still runs: not on the page)")
         for one in body
     ]

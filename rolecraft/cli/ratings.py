@@ -7,7 +7,7 @@ import argparse
 import json
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from rolecraft.conversation import Budget
     from rolecraft.ratings.desk import Desk
     from rolecraft.store.database import Database
+    from rolecraft.ratings.selection import Spec
+    from rolecraft.store.boards import Snapshot
 
 Command = Callable[[argparse.Namespace, Settings], int]
 
@@ -34,8 +36,18 @@ def register(commands: Any, results: Any) -> None:
     export.add_argument("out", type=Path, metavar="OUT")
     export.add_argument("--published", action="store_true", help="only with consent to publish")
     _spec_arguments(export)
+    export.add_argument(
+        "--snapshot", default="", metavar="ID",
+        help="the ratings that this kept table rests on; “newest” is the last of this choice",
+    )  # fmt: skip
     _add(kinds, "summary", _summary, "how many of what there is")
-    _add(kinds, "verify", _verify, "check the chain, the hashes, the triggers and the file")
+    check = _add(kinds, "verify", _verify, "check the chain, the hashes, the triggers and the file")
+    check.add_argument(
+        "--head", default="", metavar="HEX",
+        help="what an earlier verify printed, or the hash of a kept table: it must be there still",
+    )  # fmt: skip
+    close = _add(kinds, "close", _close, "end a study: then its results are shown")
+    close.add_argument("name")
     imported = _add(kinds, "import-replies", _import, "replies of arms that run elsewhere")
     imported.add_argument("file", type=Path, metavar="FILE.jsonl")
     answers = _add(kinds, "answer", _answer, "let engines answer questions for the bank")
@@ -95,6 +107,12 @@ def _spec_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flagged", choices=("included", "excluded"))
     parser.add_argument("--cap", type=int, help="ratings of one rater that count; 0 is all")
     parser.add_argument("--draws", type=int, help="resamples for intervals")
+    parser.add_argument(
+        "--doubtful", choices=("included", "excluded"), help="raters who cannot tell, or rate alike"
+    )
+    parser.add_argument("--sources", nargs="+", choices=("live", "recorded"))
+    kinds = ("anon", "invited", "expert")
+    parser.add_argument("--raters", nargs="+", choices=kinds, dest="rater_kinds")
     parser.add_argument("--seed", type=int)
 
 
@@ -114,44 +132,96 @@ def opened(settings: Settings) -> "Iterator[tuple[Database, Desk]]":
             database.close()
 
 
-def _spec(args: argparse.Namespace, desk: "Desk") -> Any:
+def _spec(args: argparse.Namespace, desk: "Desk") -> "Spec":
     from rolecraft.ratings.selection import Spec
 
     given: dict[str, Any] = {"study": args.study}
     if args.study:
         _, plan = desk.studies.plan(args.study)
         given |= {"cap": plan["cap"], "modes": ["bank"]}
-    names = ("modes", "leaks", "flagged", "cap", "draws", "seed")
+    names = (
+        "modes", "leaks", "flagged", "doubtful", "sources", "rater_kinds", "cap", "draws", "seed",
+    )  # fmt: skip
     given |= {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     return Spec.read(given)
 
 
 def _export(args: argparse.Namespace, settings: Settings) -> int:
-    from rolecraft.ratings import board, exports
+    from rolecraft.ratings import board, exports, keeping
     from rolecraft.store import rating_rows
 
     with opened(settings) as (database, desk):
         table = rating_rows.read(database)
         spec = _spec(args, desk)
-        rows = exports.only_published(table) if args.published else table
-        found = board.compute(rows, spec)
-        told = {"spec": found["spec"], "sha256": board.hash_of(found), "method": board.METHOD}
-        manifest = exports.write(table, args.out, published=args.published, board=told)
+        kept = _kept(args.snapshot, spec, database) if args.snapshot else None
+    if kept:
+        table = exports.until(table, kept.last_number)
+    rows = exports.only_published(table) if args.published else table
+    found = board.compute(rows, spec)
+    told = {"spec": found["spec"], "sha256": board.hash_of(found), "method": board.METHOD}
+    if kept:
+        told["snapshot"] = keeping.link(kept, found, published=args.published)
+    manifest = exports.write(table, args.out, published=args.published, board=told)
     count = len(rows["number"])
-    body = {"out": str(args.out), "manifest": str(manifest), "rows": count}
-    _tell(args, body, f"{count} rows are in {args.out}, described by {manifest.name}.")
+    body = {"out": str(args.out), "manifest": str(manifest), "rows": count, "board": told}
+    said = f"{count} rows are in {args.out}, described by {manifest.name}."
+    _tell(args, body, "\n".join([said, *_of_snapshot(told)]))
     return 0
 
 
 def _replay(args: argparse.Namespace, settings: Settings) -> int:
     from rolecraft.ratings import board, exports, report
+def _kept(which: str, spec: "Spec", database: "Database") -> "Snapshot":
+    """The kept table of this id, or the newest one of this choice of ratings."""
+    from rolecraft.ratings.selection import Spec
+    from rolecraft.store import boards
+
+    if which != "newest":
+        found = boards.get(database, which)
+        if (own := Spec.read(found.board["spec"])) != spec:
+            raise ResultsError(
+                f"The table {which} counts other ratings. Give its own choice: {own.arguments()}"
+            )
+        return found
+    for one in boards.latest(database, 200):
+        if Spec.read(one.board["spec"]) == spec:
+            return one
+    raise ResultsError(
+        f"No table of {spec.arguments()} was kept yet. Keep one: python -m rolecraft results human "
+        f"{spec.arguments()} --save"
+    )
+
+
+def _of_snapshot(told: Mapping[str, Any]) -> Iterator[str]:
+    """How an export stands to the table that was kept."""
+    link = told.get("snapshot")
+    if not link:
+        return
+    if not link["as_kept"]:
+        yield (
+            f"The kept table {link['id']} had more: ratings, or the consent to publish them, were "
+            "taken back since."
+        )
+    elif link["whole"]:
+        yield f"It is the whole of the kept table {link['id']}."
+    else:
+        hidden = link["n_raters"] - link["n_raters_here"]
+        yield (
+            f"It is the open part of the kept table {link['id']}: {hidden} of its "
+            f"{link['n_raters']} raters do not have their single ratings published."
+        )
+
+
     from rolecraft.ratings.selection import Spec
 
     table, manifest = exports.read(args.export)
-    found = board.compute(table, Spec.read(manifest["board"]["spec"]))
-    same = board.hash_of(found) == manifest["board"]["sha256"]
+    told = manifest["board"]
+    found = board.compute(table, Spec.read(told["spec"]))
+    same = board.hash_of(found) == told["sha256"]
     verdict = "Same board, bit for bit." if same else "Not the board that was exported."
-    _tell(args, {"same": same, "board": found}, f"{report.text(found)}\n{verdict}")
+    lines = [*_of_snapshot(told), verdict] if same else [verdict]
+    body = {"same": same, "board": found, "snapshot": told.get("snapshot")}
+    _tell(args, body, "\n".join([report.text(found), *lines]))
     return 0 if same else 1
 
 
@@ -169,10 +239,10 @@ def _verify(args: argparse.Namespace, settings: Settings) -> int:
     from rolecraft.store.rating_check import verify
 
     with opened(settings) as (database, _):
-        found = verify(database)
+        found = verify(database, args.head.lower())
     said = "\n".join(found.faults) or (
         f"{found.events} ratings and {found.replies} replies are as they were written; "
-        f"the chain ends in {found.head[:16] or 'nothing yet'}."
+        f"the chain ends in {found.head or 'nothing yet'}."
     )
     body = {"ok": found.ok, "ratings": found.events, "replies": found.replies}
     _tell(args, body | {"head": found.head, "faults": list(found.faults)}, said)
@@ -233,6 +303,18 @@ def _study(args: argparse.Namespace, settings: Settings) -> int:
 
 def _to_training(args: argparse.Namespace, settings: Settings) -> int:
     from rolecraft.characters import read_shelf
+def _close(args: argparse.Namespace, settings: Settings) -> int:
+    with opened(settings) as (_, desk):
+        closed = desk.studies.close(args.name)
+        (stand,) = desk.studies.stands(args.name)
+    said = f"The study {args.name!r} is closed: nobody is dealt anything more."
+    if stand.open_forms:
+        said += f" Its results are shown once the {stand.open_forms} open forms are in or too old."
+    body = {"study": args.name, "closed_ms": closed, "open_forms": stand.open_forms}
+    _tell(args, body, said)
+    return 0
+
+
     from rolecraft.ratings import harvested, training
     from rolecraft.ratings.material import Learner
     from rolecraft.store import rating_rows
@@ -279,17 +361,18 @@ def _learner(settings: Settings, name: str) -> tuple[str, "Budget"]:
 
 
 def _human(args: argparse.Namespace, settings: Settings) -> int:
-    from rolecraft.ratings import board, report
+    from rolecraft.ratings import board, keeping, report
     from rolecraft.ratings.selection import COLUMNS
-    from rolecraft.store import boards, rating_rows
+    from rolecraft.store import rating_rows
     from rolecraft.store.rating_counts import failures
 
     with opened(settings) as (database, desk):
         spec = _spec(args, desk)
-        found = board.compute(rating_rows.read(database, COLUMNS), spec)
-        failed = failures(database)
         if args.save:
-            boards.save(database, found, board.text_of(found), __version__)
+            found = keeping.keep(database, spec, __version__)
+        else:
+            found = board.compute(rating_rows.read(database, COLUMNS), spec)
+        failed = failures(database)
     if args.out:
         from rolecraft.evaluation.board_figures import save_pages
 

@@ -24,12 +24,14 @@ class Side:
     own: Sampling
     passages: bool = True
     emotions: bool = True
+    emotion: str | None = None  # the label that was asked for
 
     @property
     def conditions(self) -> str:
         """What sets it apart from the engine as it usually answers; "" for nothing."""
         changed = [] if self.passages else ["retrieval=off"]
         changed += [] if self.emotions else ["emotion=off"]
+        changed += [f"emotion={self.emotion}"] if self.emotion else []
         changed += [
             f"{name}={getattr(self.sampling, name):g}"
             for name in _SAMPLED

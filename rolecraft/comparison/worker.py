@@ -148,6 +148,7 @@ class Worker:
                 budget=budget,
                 sampling=replace(side.sampling, seed=asked.seed),
                 passages=asked.passages if side.passages else without_sources(asked.passages),
+                conditions=side.conditions,
                 begun=asked.begun,
             )
             return start(request, self._services.index)
@@ -161,6 +162,7 @@ class Worker:
                 identity=Identity(side.engine, entry.base or entry.model, adapter=entry.adapter),
                 sampling=replace(side.sampling, seed=asked.seed), seed=asked.seed, prompt=(),
                 prompt_tokens=0, reply_tokens=0, first_token_ms=0.0, total_ms=0.0, finish="error",
+                conditions=side.conditions,
             )  # fmt: skip
 
     def _write(self, conversation: str, answers: dict[str, Answering | Reply]) -> None:

@@ -46,6 +46,12 @@ class Loaded:
     voices: "Voices"
 
     @property
+    def dtype(self) -> str:
+        """The type of its numbers, such as "bfloat16"; of quantised weights, what they are made of
+        when they are used."""
+        return str(self.net.dtype).removeprefix("torch.")
+
+    @property
     def context(self) -> int:
         """Tokens that prompt and reply may have together."""
         return int(self.net.config.max_position_embeddings)

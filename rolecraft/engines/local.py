@@ -132,8 +132,9 @@ class Worker:
                 f"{engine} reads {context}. Shorten the message or start a new conversation."
             )
         identity = Identity(
-            engine, base, loaded.base_sha256, adapter, voice.sha256 if voice else ""
-        )
+            engine, base, loaded.base_sha256, adapter, voice.sha256 if voice else "",
+            loaded.dtype, self.model.quantization or "", tokenizer.sha256,
+        )  # fmt: skip
         return self.enqueue(
             LocalGeneration(ids, sampling, opening, identity, self._silence, voice, self._place)
         )

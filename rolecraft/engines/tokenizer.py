@@ -4,6 +4,7 @@ Knows no model. Special and role tokens only ever come from the format, never fr
 """
 
 import codecs
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +48,11 @@ class ChatTokenizer:
         count = self._pieces.vocab_size()
         self.special_ids = {token: count + i for i, token in enumerate(SPECIAL_TOKENS)}
         self.vocab_size = count + len(SPECIAL_TOKENS)  # the embedding may be padded beyond it
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of its file."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     @property
     def stop_ids(self) -> tuple[int, ...]:

@@ -158,7 +158,7 @@ class Desk:
     def next(self, visit: Visit, name: str, rng: random.Random) -> Sheet | Done:
         """What the rater of a study sees next; the form that is still open, if there is one."""
         study_id, values = self.studies.plan(name)
-        plan = Plan.read(values)
+        plan, (stand,) = Plan.read(values), self.studies.stands(name)
         if plan.invited and self.raters.get(visit.rater).kind == "anon":
             raise RatingRefused(
                 f"The study {name!r} is for invited raters. Use your own link.", "invited"
@@ -176,6 +176,8 @@ class Desk:
         item = next(one for one in facts.items if one.id == found.item)
         offer = self._offer(visit, plan, item, found, facts)
         form = self.ratings.open(visit.rater, visit.session, offer, rng, plan.lease_ms)
+        if study.closed(stand):
+            return Done("closed")
         return self._sheet(form, self._progress(plan, items, facts))
 
     def sheet(self, visit: Visit, form: str) -> Sheet:
@@ -209,11 +211,11 @@ class Desk:
         card: str,
         *,
         scope: Literal["reply", "conversation"] = "conversation",
-        conditions: str = "",
     ) -> Sheet:
         """Put the talk that the visitor just had, or its last reply, before them to rate.
 
-        The talk is frozen as it is; another branch of it is another talk.
+        The talk is frozen as it is; another branch of it is another talk. Each reply counts for the
+        engine and the conditions that made it.
         """
         said = [f"{one.user}\0{one.reply.sha256 if one.reply else ''}" for one in talk.turns]
         path = digest("\n".join(said))
@@ -224,7 +226,7 @@ class Desk:
                 key, number, (talk.character, card), one.user, rater=visit.rater
             )
             if one.reply is not None:
-                arm = Arm(one.reply.identity.engine, conditions)
+                arm = Arm(one.reply.identity.engine, one.reply.conditions)
                 last = self.generations.record(turn, arm, one.reply)
         if not talk.turns or talk.turns[-1].reply is None:
             raise RatingRefused("There is no reply to rate yet. Say something first.", "no_reply")
@@ -237,7 +239,13 @@ class Desk:
         return self._save(visit, submission, "submit")
 
     def revise(self, visit: Visit, submission: Submission) -> Receipt:
-        """Store another version of a rating whose names have not been told."""
+        """Store another version of a rating whose names have not been told.
+
+        Raises `RatingRefused` once the study is over: then its results may be known.
+        """
+        item = self.ratings.form(visit.rater, submission.form).item
+        if item and study.over(self.studies.stand_of(item)):
+            raise RatingRefused("The study is closed: its ratings are final.", "closed")
         return self._save(visit, submission, "revise")
 
     def _save(self, visit: Visit, submission: Submission, kind: Kind) -> Receipt:

@@ -21,6 +21,7 @@ FORMAT = "rolecraft.ratings/1"
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 _CONSENT = "publish"
+VERSIONS = ("form", "seq", "kind")  # which tell the version of a rating that counts
 
 
 def write(table: Table, out: Path, *, published: bool = False, board: Mapping[str, Any]) -> Path:
@@ -87,6 +88,27 @@ def only_published(table: Table) -> Table:
     return {
         name: [value for value, kept in zip(values, keep, strict=True) if kept]
         for name, values in table.items()
+    }
+
+
+def until(table: Table, number: int) -> Table:
+    """The ratings up to this number as they counted then, without what was withdrawn since.
+
+    Needs the columns of `VERSIONS`.
+    """
+    if max(table["number"], default=0) <= number:
+        return table
+    rows = list(zip(*(table[name] for name in ("number", *VERSIONS)), strict=True))
+    gone = {form for _, form, _, kind in rows if kind == "withdraw"}
+    newest: dict[str, int] = {}
+    for at, form, seq, kind in rows:
+        if at <= number and kind in ("submit", "revise") and form not in gone:
+            newest[form] = max(seq, newest.get(form, 0))
+    counts = [int(newest.get(form) == seq) for _, form, seq, _ in rows]
+    early = [at <= number for at, *_ in rows]
+    return {
+        name: [value for value, kept in zip(values, early, strict=True) if kept]
+        for name, values in {**table, "current": counts}.items()
     }
 
 

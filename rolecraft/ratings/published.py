@@ -8,15 +8,13 @@ still runs, nor a reply that somebody may yet have to rate. Knows no page.
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from rolecraft.ratings import board
+from rolecraft.ratings.exports import until
+from rolecraft.ratings.keeping import NEEDED, keep
 from rolecraft.ratings.selection import (
-    COLUMNS,
     Chosen,
     Leaks,
     Spec,
@@ -25,17 +23,17 @@ from rolecraft.ratings.selection import (
     targets,
     valid,
 )
-from rolecraft.ratings.study import DAY_MS
+from rolecraft.ratings.study import DAY_MS, over
 from rolecraft.store import boards, rating_rows
 from rolecraft.store.boards import Snapshot
 from rolecraft.store.conversations import now_ms
 from rolecraft.store.database import Database
 from rolecraft.store.shown import Shown
-from rolecraft.store.studies import Stand, Studies
+from rolecraft.store.studies import Studies
 
 _log = logging.getLogger(__name__)
 WEEK_MS = 7 * DAY_MS
-QUIET_MS = 14 * DAY_MS  # a study in which nobody takes part any more is over
+_GIVEN = ("submit", "revise")
 _KEPT = 3  # choices of ratings that are held for those who look under a cell
 _MORE = ("reply_text", "user_text", "received_hour")
 # Blind votes and ratings of one's own talks are never mixed.
@@ -52,12 +50,6 @@ class Ratings:
     hours: Mapping[int, int]  # number of a rating → the hour it came, since 1970
 
 
-def over(stand: Stand, now: int) -> bool:
-    """Whether a study is over: every item has its raters, or it has been quiet for two weeks."""
-    wanted = int(stand.plan.get("raters_per_item", 1))
-    return stand.fewest_raters >= wanted or now - stand.last_ms > QUIET_MS
-
-
 class Published:
     """Safe to use from several threads."""
 
@@ -69,14 +61,13 @@ class Published:
         self._clock = clock
         self._studies = Studies(database, clock)
         self._shown = Shown(database)
-        self._held: OrderedDict[tuple[str, Leaks], Ratings] = OrderedDict()
+        self._held: OrderedDict[tuple[str, Leaks, tuple[int, int]], Ratings] = OrderedDict()
         self._lock = threading.Lock()
         self._renewing = threading.Lock()
 
     def running(self) -> frozenset[str]:
         """The names of the studies that are not over."""
-        now = self._clock()
-        return frozenset(one.name for one in self._studies.stands() if not over(one, now))
+        return frozenset(one.name for one in self._studies.stands() if not over(one))
 
     def versions(self, limit: int = 50) -> tuple[Snapshot, ...]:
         """The boards that may be seen, the newest first."""
@@ -93,26 +84,22 @@ class Published:
             return 0
         try:
             due = self._due()
-            rows = rating_rows.read(self._database, COLUMNS) if due else {}
             for spec in due:
-                found = board.compute(rows, spec)
-                text = board.text_of(found)
-                boards.save(self._database, found, text, self._app, self._clock)
+                keep(self._database, spec, self._app, self._clock)
             return len(due)
         finally:
             self._renewing.release()
 
     def ratings(self, version: Snapshot, leaks: Leaks) -> Ratings:
         """What a version rests on, as far as it still stands: nobody's withdrawn words."""
-        key = (version.id, leaks)
+        key = (version.id, leaks, boards.withdrawals(self._database))
         with self._lock:
             if key in self._held:
                 self._held.move_to_end(key)
                 return self._held[key]
-        end = boards.end_of(self._database, version.created_ms)
-        rows = rating_rows.read(self._database, (*COLUMNS, *_MORE))
+        rows = rating_rows.read(self._database, (*NEEDED, *_MORE))
         spec = replace(Spec.read(version.board["spec"]), leaks=leaks)
-        found = _rested_on(rows, spec, end)
+        found = _rested_on(until(rows, version.last_number), spec)
         with self._lock:
             self._held[key] = found
             while len(self._held) > _KEPT:
@@ -126,23 +113,30 @@ class Published:
     def _due(self) -> list[Spec]:
         now = self._clock()
         kept = boards.latest(self._database, 200)
-        due = []
-        for modes in LIVE:
-            last = next((one for one in kept if _is(one, "", modes)), None)
-            news = boards.end_of(self._database, now, modes)
-            if last is None:
-                fresh = news > 0
-            else:
-                old = boards.end_of(self._database, last.created_ms, modes)
-                fresh = news > old and now - last.created_ms >= WEEK_MS
-            if fresh:
-                due.append(Spec(modes=modes))
-        for stand in self._studies.stands():
-            last = next((one for one in kept if _is(one, stand.name, ("bank",))), None)
-            if over(stand, now) and (last is None or last.created_ms < stand.last_ms):
-                cap = int(stand.plan.get("cap", Spec.cap))
-                due.append(Spec(study=stand.name, modes=("bank",), cap=cap))
-        return due
+        ended = [one for one in self._studies.stands() if over(one)]
+        specs = [Spec(modes=modes) for modes in LIVE]
+        specs += [
+            Spec(study=one.name, modes=("bank",), cap=int(one.plan.get("cap", Spec.cap)))
+            for one in ended
+        ]
+        return [spec for spec in specs if self._is_due(spec, kept, now)]
+
+    def _is_due(self, spec: Spec, kept: Sequence[Snapshot], now: int) -> bool:
+        """Whether ratings have come, or were taken back, and the last version stood for a week.
+
+        A study that is over is shown as it ended at once, whatever was kept while it ran.
+        """
+        where = self._database, now, spec.modes, spec.study
+        last = next((one for one in kept if _is(one, spec.study, spec.modes)), None)
+        if last is None:
+            return boards.end_of(*where) > 0
+        if spec.study and boards.end_of(*where, _GIVEN) > last.last_number:
+            return True
+        if now - last.created_ms < WEEK_MS:
+            return False
+        news = boards.end_of(*where) > last.last_number
+        since = last.created_ms
+        return news or boards.taken_back(self._database, since, spec.modes, spec.study)
 
 
 def _is(one: Snapshot, study: str, modes: tuple[str, ...]) -> bool:
@@ -158,10 +152,9 @@ def _open(one: Snapshot, running: frozenset[str]) -> bool:
     return not (running and {"bank", "training"} & set(spec["modes"]))
 
 
-def _rested_on(rows: rating_rows.Table, spec: Spec, end: int) -> Ratings:
+def _rested_on(rows: rating_rows.Table, spec: Spec) -> Ratings:
     every = Chosen.of(rows)
-    early = every.only(np.asarray(every["number"] <= end))
-    usable, _ = valid(early, spec)
+    usable, _ = valid(every, spec)
     chosen, _ = capped(targets(usable, spec), spec.cap)
     texts: dict[str, Any] = {
         generation: (user, reply)

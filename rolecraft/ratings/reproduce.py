@@ -53,11 +53,18 @@ def _make(trace: Mapping[str, Any], engine: Engine, begun: str) -> Again:
     generation = engine.stream(messages, sampling, None, begun, trace["character"])
     emotion, text = split_opening(begun + "".join(generation))
     text, identity = text.strip(), generation.identity
-    model = trace["model"]
-    hashes = (model["base_sha256"], model["adapter_sha256"])
-    if (identity.base_sha256, identity.adapter_sha256) != hashes:
+    if _other(identity, trace["model"]):
         return Again("other_weights", text, emotion, identity)
     wanted = trace["reply_text"]
     same = text.startswith(wanted) if trace["finish"] in _CUT_SHORT else text == wanted
     same = same and emotion == trace["emotion"]
     return Again("same" if same else "different", text, emotion, identity)
+
+
+def _other(identity: Identity, model: Mapping[str, str]) -> bool:
+    """Whether other weights go by the name now, or the same ones held or read in another way."""
+    hashes = (model["base_sha256"], model["adapter_sha256"])
+    if (identity.base_sha256, identity.adapter_sha256) != hashes:
+        return True
+    ways = ("dtype", "quant", "tokenizer_sha256")  # an early reply does not say
+    return bool(model["dtype"]) and any(getattr(identity, one) != model[one] for one in ways)

@@ -6,6 +6,7 @@ names gives the same arrays.
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -62,6 +63,18 @@ class Spec:
             for name, value in values.items()
         }
         return cls(**given)
+
+    def arguments(self) -> str:
+        """The options of a command that chooses the same ratings; what is usual goes unsaid."""
+        given = ["--study", shlex.quote(self.study)] if self.study else []
+        given += ["--modes", *self.modes, "--cap", str(self.cap)]
+        for option, name in (("sources", "sources"), ("raters", "rater_kinds")):
+            if getattr(self, name) != getattr(Spec, name):
+                given += [f"--{option}", *getattr(self, name)]
+        for name in ("leaks", "flagged", "doubtful", "draws", "seed"):
+            if getattr(self, name) != getattr(Spec, name):
+                given += [f"--{name}", str(getattr(self, name))]
+        return " ".join(given)
 
 
 class Chosen:

@@ -9,9 +9,12 @@ import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rolecraft.errors import ResultsError
+
+if TYPE_CHECKING:
+    from rolecraft.store.studies import Stand
 
 Why = Literal["training", "target", "shared", "degraded", "repeat"]
 Kind = Literal["target", "degraded", "training"]
@@ -23,11 +26,13 @@ _USUAL_MS = 25_000  # for one item, before anything is known of a rater
 class Plan:
     """How a study is dealt. Shares are of a rater's own `quota` of items.
 
+    Once `raters` have rated their quota nothing more is dealt to anybody; 0 takes all who come.
     `cap` is how many ratings of one rater count on a board; 0 counts all, as a study of invited
     raters may, because its quota already bounds them.
     """
 
     raters_per_item: int = 3
+    raters: int = 0
     quota: int = 20
     overlap: float = 0.18
     repeats: float = 0.05
@@ -48,10 +53,11 @@ class Plan:
                 f"The shares of a study add up to {shares:g}. Overlap, repeats and degraded copies "
                 "must leave at least a tenth for other items."
             )
-        if self.raters_per_item < 1 or self.quota < 1 or self.training < 0 or self.cap < 0:
+        least = min(self.raters_per_item, self.quota)
+        if least < 1 or min(self.training, self.cap, self.raters) < 0:
             raise ResultsError(
-                "A study needs raters_per_item and quota of at least 1, training and cap of at "
-                "least 0."
+                "A study needs raters_per_item and quota of at least 1, training, cap and raters "
+                "of at least 0."
             )
 
     @classmethod
@@ -106,7 +112,7 @@ class Show:
 class Done:
     """Nothing to show now. `again_ms` is when there will be, if ever."""
 
-    reason: Literal["quota", "empty", "later"]
+    reason: Literal["quota", "empty", "later", "closed"]
     again_ms: int | None = None
 
 
@@ -151,6 +157,20 @@ def next_item(
         return _nothing_left(plan, rated, now)
     needed = choices if why != "target" else _neediest(plan, choices)
     return Show(rng.choice(needed).id, why, chance / len(needed))
+
+
+def closed(stand: "Stand") -> bool:
+    """Whether nothing more is dealt to anybody: by command, or because enough raters are through.
+
+    Everybody may take part in a study without a number of raters until it is closed.
+    """
+    wanted = Plan.read(stand.plan).raters
+    return stand.closed_ms is not None or 0 < wanted <= stand.through
+
+
+def over(stand: "Stand") -> bool:
+    """Whether a study is closed and nobody has a form of it open any more."""
+    return closed(stand) and stand.open_forms == 0
 
 
 def progress(

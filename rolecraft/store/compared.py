@@ -120,8 +120,8 @@ class Compared:
                 passages=tuple(Passage(**passage) for passage in passages),
                 identity=Identity(
                     model.engine, model.base_repo, model.base_sha256, model.adapter or None,
-                    model.adapter_sha256,
-                ),
+                    model.adapter_sha256, model.dtype, model.quant, model.tokenizer_sha256,
+                ),  # fmt: skip
                 sampling=Sampling(**json.loads(row.sampling_json)),
                 seed=row.seed or 0,
                 prompt=tuple(Message(**message) for message in prompt),
@@ -130,6 +130,7 @@ class Compared:
                 first_token_ms=row.first_token_ms or 0.0,
                 total_ms=row.total_ms or 0.0,
                 finish=cast(Finish, row.finish),
+                conditions=model.conditions,
             )  # fmt: skip
 
     def arm(self, generation: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ here so that a reload or a second tab finds it.
 """
 
 import json
+import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -43,9 +44,6 @@ class Arm:
     conditions: str = ""
     base_commit: str = ""
     adapter_commit: str = ""
-    tokenizer_sha256: str = ""
-    quant: str = ""
-    dtype: str = ""
 
 
 class Generations:
@@ -91,9 +89,11 @@ class Generations:
                     )
                 return found.id
             labels = ["deanonymise"] if marks.asks_identity(user_text) else []
+            salt = secrets.token_hex(16)
             row = TurnRow(
                 id=self._new_id(), conversation_id=conversation, turn_no=number, rater_id=rater,
-                character_rev_id=self._character(session, *card), user_text=user_text,
+                character_rev_id=self._character(session, *card), user_text=user_text, salt=salt,
+                text_sha256=digest(salt + user_text),
                 moderation_json=_json({"labels": labels, "verdict": "unknown"}),
                 prompt_source=source, prompt_bank_id=bank, created_ms=self._clock(),
             )  # fmt: skip
@@ -227,8 +227,8 @@ class Generations:
             "public_name": arm.name, "engine": who.engine, "base_repo": who.base,
             "base_commit": arm.base_commit, "base_sha256": who.base_sha256,
             "adapter": who.adapter or "", "adapter_sha256": who.adapter_sha256,
-            "adapter_commit": arm.adapter_commit, "tokenizer_sha256": arm.tokenizer_sha256,
-            "quant": arm.quant, "dtype": arm.dtype, "conditions": arm.conditions,
+            "adapter_commit": arm.adapter_commit, "tokenizer_sha256": who.tokenizer_sha256,
+            "quant": who.quant, "dtype": who.dtype, "conditions": arm.conditions,
         }  # fmt: skip
         same = [getattr(ModelRevRow, name) == parts[name] for name in MODEL_IDENTITY]
         found = session.scalar(select(ModelRevRow.id).where(*same))

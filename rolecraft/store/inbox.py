@@ -15,7 +15,13 @@ from rolecraft.errors import RatingRefused
 from rolecraft.store import chain, forms, quality
 from rolecraft.store.forms import Form, Preference, Receipt, Side, Submission
 from rolecraft.store.rated_schema import CommentRow, EventRow, FlagRow, PresentationRow, ScoreRow
-from rolecraft.store.shown_schema import ConsentRow, GenerationRow, RaterRow
+from rolecraft.store.shown_schema import (
+    ConsentRow,
+    GenerationRow,
+    ModelRevRow,
+    RaterRow,
+    TurnRow,
+)
 
 Kind = Literal["submit", "revise", "withdraw", "skip"]
 # The same words for what never was, what is someone else's and what has a wrong token.
@@ -48,9 +54,12 @@ _LAST = (
     .order_by(_EVENTS.c.seq.desc())
     .limit(1)
 )
-_SHOWN = select(
-    GenerationRow.id, GenerationRow.whole_sha256, func.length(GenerationRow.reply_text)
-).where(GenerationRow.id.in_([bindparam("left"), bindparam("right")]))
+_SHOWN = (
+    select(*chain.SHOWN_COLUMNS, func.length(GenerationRow.reply_text).label("chars"))
+    .join(TurnRow, TurnRow.id == GenerationRow.turn_id)
+    .join(ModelRevRow, ModelRevRow.id == GenerationRow.model_rev_id)
+    .where(GenerationRow.id.in_([bindparam("left"), bindparam("right")]))
+)
 _HOUR = select(func.count(literal(1)), func.max(_EVENTS.c.received_ms)).where(
     _EVENTS.c.rater_id == bindparam("rater"), _EVENTS.c.received_ms > bindparam("since"),
     _EVENTS.c.kind == "submit",
@@ -243,7 +252,7 @@ class Writer:
         }  # fmt: skip
         keys = _score_keys(row, content)
         hashes = [shown[side][0] if side else None for side in (row.left_gen, row.right_gen)]
-        event["row_hash"] = chain.row_hash(event, keys, hashes)
+        event["row_hash"] = chain.row_hash(event, keys, chain.seal(chain.FORM, row), hashes)
         return event, found
 
     def _details(
@@ -298,10 +307,10 @@ def _score_keys(row: Any, content: Content) -> list[chain.ScoreKey]:
 
 
 def _shown(session: Session, row: Any) -> dict[str, tuple[str, int]]:
-    """Hash and length of the replies of a form."""
+    """Seal and length of the replies of a form."""
     sides = {"left": row.left_gen, "right": row.right_gen or ""}
     rows = session.connection().execute(_SHOWN, sides)
-    return {id: (sha256, chars) for id, sha256, chars in rows}
+    return {one.id: (chain.seal(chain.SHOWN, one), one.chars) for one in rows}
 
 
 def _pace(session: Session, row: Any, received: int, chars: int) -> quality.Pace:

@@ -194,3 +194,6 @@ class BoardRow(Base):
     app_git: Mapped[str] = mapped_column(String(64))
     rows_json: Mapped[str] = mapped_column(Text)
     created_ms: Mapped[int] = mapped_column(BigInteger)
+    last_number: Mapped[int | None] = mapped_column(BigInteger)  # of the ratings that there were
+    chain_head: Mapped[str | None] = mapped_column(String(64))  # the hash of that last one
+    row_hash: Mapped[str | None] = mapped_column(String(64))  # of all the above

@@ -170,7 +170,7 @@ class Raters:
                 .execution_options(synchronize_session=False)
             )  # fmt: skip
             session.execute(
-                update(TurnRow).where(TurnRow.rater_id == rater).values(user_text=None)
+                update(TurnRow).where(TurnRow.rater_id == rater).values(user_text=None, salt=None)
                 .execution_options(synchronize_session=False)
             )  # fmt: skip
             session.execute(

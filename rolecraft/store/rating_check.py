@@ -21,15 +21,23 @@ from rolecraft.store import chain
 from rolecraft.store.database import Database
 from rolecraft.store.forms import Score, Submission
 from rolecraft.store.generations import Arm, Generations
-from rolecraft.store.rated_schema import METADATA, CommentRow, EventRow, PresentationRow, ScoreRow
+from rolecraft.store.rated_schema import (
+    METADATA,
+    BoardRow,
+    CommentRow,
+    EventRow,
+    PresentationRow,
+    ScoreRow,
+)
 from rolecraft.store.raters import SCOPES, Raters
 from rolecraft.store.ratings import Offer, Ratings
-from rolecraft.store.shown_schema import GenerationRow
+from rolecraft.store.shown_schema import GenerationRow, ModelRevRow, RaterRow, TurnRow
 
 _REMEDY = (
     "Ratings would be lost, so the page does not start. Restore the database from a backup, or set "
     "ROLECRAFT_DATA_DIR to another folder."
 )
+_HEAD = 16  # as many signs of a hash name it
 
 
 @dataclass(frozen=True)
@@ -64,8 +72,12 @@ def prove(database: Database, key: bytes) -> None:
             ) from error
 
 
-def verify(database: Database) -> Verdict:
-    """Check the chain, every hash, the triggers and the file itself. Reads only."""
+def verify(database: Database, head: str = "") -> Verdict:
+    """Check the chain, every hash, the triggers and the file itself. Reads only.
+
+    `head` is the hash of a rating or of a kept table that was noted down or published earlier: who
+    changed the end of the chain, or all of it with its hashes, cannot keep that.
+    """
     faults = []
     if missing := _missing(database):
         faults.append(f"The database lacks {missing}.")
@@ -79,8 +91,17 @@ def verify(database: Database) -> Verdict:
             dangling = session.execute(text("PRAGMA foreign_key_check")).all()
             faults += [f"A row of {row[0]} points to nothing." for row in dangling]
         replies, wrong = _replies(session)
-        events, head, broken = _chain(session)
-    return Verdict(events, replies, head, (*faults, *wrong, *broken))
+        links = list(_chain(session))
+        kept, faulty = _boards(session)
+        faults += [*wrong, *_words(session), *_unrated(session), *faulty]
+    faults += [fault for link in links for fault in link.faults]
+    known = {link.sha256 for link in links} | kept
+    if head and not (len(head) >= _HEAD and any(one.startswith(head) for one in known)):
+        faults.append(
+            f"No rating and no kept table has the hash {head}: it was changed or removed, or this "
+            "is another database."
+        )
+    return Verdict(len(links), replies, links[-1].sha256 if links else "", tuple(faults))
 
 
 def _missing(database: Database) -> str:
@@ -107,6 +128,7 @@ NEEDED = frozenset(
         "rating_event_reveal", "rating_event_chain", "score_keep", "score_keep_as_is",
         "score_shown", "generation_frozen", "generation_keep", "presentation_frozen",
         "presentation_keep", "turn_frozen", "comment_frozen", "board_keep_as_is", "board_keep",
+        "study_frozen",
     }
 )  # fmt: skip
 
@@ -155,31 +177,91 @@ def _replies(session: Session) -> tuple[int, list[str]]:
     return count, faults
 
 
-def _chain(session: Session) -> tuple[int, str, list[str]]:
-    shown = {
-        id: (left, right)
-        for id, left, right in session.execute(
-            select(PresentationRow.id, PresentationRow.left_gen, PresentationRow.right_gen)
-        )
-    }
-    replies = select(GenerationRow.id, GenerationRow.whole_sha256)
-    whole = {id: sha256 for id, sha256 in session.execute(replies)}
+@dataclass(frozen=True)
+class _Link:
+    """One rating of the chain: its hash, and what is wrong with it."""
+
+    sha256: str
+    faults: tuple[str, ...]
+
+
+def _chain(session: Session) -> Iterator[_Link]:
+    forms = {row.id: row for row in session.scalars(select(PresentationRow))}
+    seals, whole = _seals(session)
     comments = {row.event_id: row for row in session.scalars(select(CommentRow))}
     scores = _scores(session)
-    count, head, faults = 0, "", []
+    number, head, sealed = 0, "", False
     query = select(EventRow).order_by(EventRow.number)
     for event in session.scalars(query.execution_options(yield_per=500)):
-        count += 1
-        fields = {name: getattr(event, name) for name in chain.FIELDS}
-        hashes = [whole[side] if side else None for side in shown[event.presentation_id]]
-        if event.number != count or event.prev_hash != head:
+        number += 1
+        faults = []
+        if event.number != number or event.prev_hash != head:
             faults.append(f"Rating {event.id} does not follow the one before: rows are missing.")
-            count = event.number
-        if chain.row_hash(fields, scores.get(event.id, []), hashes) != event.row_hash:
-            faults.append(f"Rating {event.id} (number {event.number}) was changed.")
+            number = event.number
+        fields = {name: getattr(event, name) for name in chain.FIELDS}
+        own, form = scores.get(event.id, []), forms.get(event.presentation_id)
+        sides = (form.left_gen, form.right_gen) if form else ()
+        shown = [seals.get(side) if side else None for side in sides]
+        mark = chain.seal(chain.FORM, form) if form else ""
+        if chain.row_hash(fields, own, mark, shown) == event.row_hash:
+            sealed = True
+        # the first ratings knew less; none of them comes after one that knows it all
+        elif sealed or event.row_hash != chain.first_row_hash(
+            fields, own, [whole.get(side) if side else None for side in sides]
+        ):
+            faults.append(
+                f"Rating {event.id} (number {event.number}) was changed, or its form or what it "
+                "showed was."
+            )
         faults += _comment_fault(event, comments.get(event.id))
         head = event.row_hash
-    return count, head, faults
+        yield _Link(head, tuple(faults))
+
+
+def _seals(session: Session) -> tuple[dict[str, str], dict[str, str]]:
+    """Reply → its seal, and → `Reply.sha256`."""
+    query = (
+        select(*chain.SHOWN_COLUMNS)
+        .join(TurnRow, TurnRow.id == GenerationRow.turn_id)
+        .join(ModelRevRow, ModelRevRow.id == GenerationRow.model_rev_id)
+    )
+    seals, whole = {}, {}
+    for row in session.execute(query.execution_options(yield_per=500)):
+        seals[row.id] = chain.seal(chain.SHOWN, row)
+        whole[row.id] = row.whole_sha256
+    return seals, whole
+
+
+def _words(session: Session) -> Iterator[str]:
+    """What was said to a character, against its hash; only erased raters' words may be gone."""
+    query = select(TurnRow, RaterRow.status).outerjoin(RaterRow, RaterRow.id == TurnRow.rater_id)
+    for turn, status in session.execute(query.execution_options(yield_per=500)):
+        if turn.user_text is None:
+            if status != "erased":
+                yield f"What was said in turn {turn.id} is gone, and nobody erased it."
+        elif turn.text_sha256 != chain.digest((turn.salt or "") + turn.user_text):
+            yield f"What was said in turn {turn.id} is not what was stored."
+
+
+def _unrated(session: Session) -> Iterator[str]:
+    """Forms that were rated or passed over, and of which the chain holds nothing."""
+    came = select(EventRow.id).where(EventRow.presentation_id == PresentationRow.id)
+    query = select(PresentationRow.id).where(
+        PresentationRow.state.in_(("rated", "skipped")), ~came.exists()
+    )
+    for form in session.scalars(query):
+        yield f"Form {form} was answered, and the chain holds no answer: rows were removed."
+
+
+def _boards(session: Session) -> tuple[set[str], list[str]]:
+    """The hashes of the kept tables, and what is wrong with them."""
+    found, faults = set(), []
+    for row in session.scalars(select(BoardRow)):
+        if row.row_hash is not None:  # the first ones were kept without
+            found.add(row.row_hash)
+            if chain.seal(chain.BOARD, row) != row.row_hash:
+                faults.append(f"The kept table {row.id} was changed.")
+    return found, faults
 
 
 def _comment_fault(event: EventRow, comment: CommentRow | None) -> Iterator[str]:

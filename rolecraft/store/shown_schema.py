@@ -158,6 +158,8 @@ class TurnRow(Base):
     rater_id: Mapped[str | None] = mapped_column(ForeignKey("rater.id"), index=True)
     character_rev_id: Mapped[str] = mapped_column(ForeignKey("character_rev.id"))
     user_text: Mapped[str | None] = mapped_column(Text)
+    salt: Mapped[str | None] = mapped_column(String(64))  # of text_sha256; erased with the words
+    text_sha256: Mapped[str | None] = mapped_column(String(64))
     moderation_json: Mapped[str] = mapped_column(Text)
     prompt_source: Mapped[str] = mapped_column(String(16))
     prompt_bank_id: Mapped[str | None] = mapped_column(String(200))
@@ -217,6 +219,7 @@ class StudyRow(Base):
     name: Mapped[str] = mapped_column(String(200))
     plan_json: Mapped[str] = mapped_column(Text)
     created_ms: Mapped[int] = mapped_column(BigInteger)
+    closed_ms: Mapped[int | None] = mapped_column(BigInteger)  # from then on nothing is dealt
 
 
 class StudyItemRow(Base):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import case, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from rolecraft.errors import ResultsError
@@ -81,15 +81,16 @@ class Facts:
 
 @dataclass(frozen=True)
 class Stand:
-    """How far a study is: the raters of its least rated item, and when it was last taken part in.
+    """How far a study is: who is through with it, and the forms that may still be sent in.
 
-    Before anyone has taken part that is when it was made.
+    `through` are the raters who have rated their quota, or for whom nothing is left of it.
     """
 
     name: str
     plan: Mapping[str, Any]
-    fewest_raters: int
-    last_ms: int
+    closed_ms: int | None
+    through: int
+    open_forms: int
 
 
 class Studies:
@@ -147,38 +148,46 @@ class Studies:
                 session.scalars(select(StudyRow.name).order_by(StudyRow.created_ms.desc()))
             )
 
-    def stands(self) -> tuple[Stand, ...]:
-        """How far every study is, the newest first."""
-        form = PresentationRow
-        raters = (
-            select(form.item_id, func.count(func.distinct(form.rater_id)).label("raters"))
-            .where(form.state == "rated")
-            .group_by(form.item_id)
-            .subquery()
-        )
-        # of items that nobody has rated there is no row: they count as 0
-        fewest = (
-            select(StudyItemRow.study_id, func.min(func.coalesce(raters.c.raters, 0)))
-            .outerjoin(raters, raters.c.item_id == StudyItemRow.id)
-            .where(StudyItemRow.kind == "target")
-            .group_by(StudyItemRow.study_id)
-        )
-        last = (
-            select(StudyItemRow.study_id, func.max(form.shown_ms))
-            .join(form, form.item_id == StudyItemRow.id)
-            .group_by(StudyItemRow.study_id)
+    def close(self, name: str) -> int:
+        """Deal nothing more of a study to anybody; when that was. Closed it stays closed.
+
+        Raises `ResultsError` for an unknown name.
+        """
+        study, _ = self.plan(name)
+        with self._database.write() as session:
+            row = session.get_one(StudyRow, study)
+            if row.closed_ms is None:
+                row.closed_ms = self._clock()
+            return row.closed_ms
+
+    def stands(self, name: str = "") -> tuple[Stand, ...]:
+        """How far every study is, the newest first; or only the one of this name."""
+        rows = select(StudyRow).order_by(StudyRow.created_ms.desc())
+        if name:
+            rows = rows.where(StudyRow.name == name)
+        form, item = PresentationRow, StudyItemRow
+        open_ = (
+            select(item.study_id, func.count())
+            .join(form, form.item_id == item.id)
+            .where(form.state == "open", form.expires_ms >= self._clock())
+            .group_by(item.study_id)
         )
         with self._database.read() as session:
-            least = {study: count for study, count in session.execute(fewest)}
-            shown = {study: at for study, at in session.execute(last)}
-            rows = session.scalars(select(StudyRow).order_by(StudyRow.created_ms.desc()))
+            opened = {study: count for study, count in session.execute(open_)}
             return tuple(
                 Stand(
-                    row.name, json.loads(row.plan_json), least.get(row.id, 0),
-                    shown.get(row.id, row.created_ms),
+                    row.name, plan := json.loads(row.plan_json), row.closed_ms,
+                    _through(session, row.id, plan), opened.get(row.id, 0),
                 )
-                for row in rows
+                for row in session.scalars(rows).all()
             )  # fmt: skip
+
+    def stand_of(self, item: str) -> Stand:
+        """How far the study of this item is."""
+        query = select(StudyRow.name).join(StudyItemRow, StudyItemRow.study_id == StudyRow.id)
+        with self._database.read() as session:
+            name = session.scalars(query.where(StudyItemRow.id == item)).one()
+        return self.stands(name)[0]
 
     def item(self, item: str) -> StudyItem:
         """One item by id. Raises `ResultsError` for an unknown one."""
@@ -283,6 +292,25 @@ def _items(session: Session, study: str) -> tuple[StudyItem, ...]:
         )
         for row, turn in session.execute(query)
     )  # fmt: skip
+
+
+def _through(session: Session, study: str, plan: Mapping[str, Any]) -> int:
+    """How many raters have rated their quota, or have had every item that is to be dealt."""
+    form, item = PresentationRow, StudyItemRow
+    dealt = (item.study_id == study, item.kind != "training")
+    items = session.scalar(select(func.count()).select_from(item).where(*dealt)) or 0
+    had = (
+        select(
+            func.sum(case((form.state == "rated", 1), else_=0)).label("rated"),
+            func.count(func.distinct(form.item_id)).label("had"),
+        )
+        .join(item, item.id == form.item_id)
+        .where(*dealt, form.state.in_(("rated", "skipped")))
+        .group_by(form.rater_id)
+        .subquery()
+    )
+    enough = or_(had.c.rated >= int(plan["quota"]), had.c.had >= items)
+    return session.scalar(select(func.count()).select_from(had).where(enough)) or 0
 
 
 def _elsewhere(

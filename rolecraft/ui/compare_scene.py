@@ -11,9 +11,8 @@ from rolecraft.characters.model import Bilingual, Character
 from rolecraft.comparison import arms
 from rolecraft.engines.catalog import Catalog
 from rolecraft.ratings import rubric
-from rolecraft.ui.compare_pair import plain
 from rolecraft.ui.faces import Face
-from rolecraft.ui.markup import ICONS, button, emotion_tag, escape, word
+from rolecraft.ui.markup import ICONS, button, emotion_tag, escape, plain, word
 from rolecraft.ui.options import PRESETS
 from rolecraft.ui.stand import Stand, Wish
 from rolecraft.ui.texts import Language, say

@@ -89,7 +89,9 @@ class Looking:
         board = chosen.board
         names = {name: say(language, f"results_{name}") for name in COLUMNS}
         whole = any(all(cells.get(name) for name in CRITERIA) for cells in board["table"].values())
-        rest = results_tables.rest(board, failures(self._services.database), self._people, language)
+        rest = results_tables.rest(
+            board, failures(self._services.database), self._people, language, version=chosen.id
+        )
         return Look(
             head=head,
             intervals=interval_figure(board["table"], names, say(language, "results_intervals"))

@@ -4,6 +4,7 @@ Whatever a person, a model or a file wrote passes through `escape`. Line breaks 
 the style sheet keeps them, so that what is copied from the page is what was written.
 """
 
+import re
 from html import escape as _html_escape
 
 from rolecraft.emotions import BY_ZH
@@ -12,11 +13,25 @@ from rolecraft.ui.texts import Language, say
 # gr.HTML runs its templates through Handlebars and a JavaScript template string.
 _TEMPLATE_MARKS = {"{": "&#123;", "}": "&#125;", "$": "&#36;", "`": "&#96;", "\\": "&#92;"}
 _ESCAPES = str.maketrans(_TEMPLATE_MARKS)
+# Bold, headings, bullets and code give away which kind of model writes; a person's talk has none.
+_MARKDOWN = (
+    (re.compile(r"(\*\*|__|`{1,3})(?=\S)(.+?)(?<=\S)\1", re.DOTALL), r"\2"),
+    (re.compile(r"^\s{0,3}(?:#{1,6}|[-*+>])\s+", re.MULTILINE), ""),
+    (re.compile(r"[ \t]+$", re.MULTILINE), ""),
+    (re.compile(r"\n{3,}"), "\n\n"),
+)
 
 
 def escape(text: str) -> str:
     """The text as HTML that shows it and does nothing else, in content and in attributes."""
     return _html_escape(text, quote=True).translate(_ESCAPES)
+
+
+def plain(text: str) -> str:
+    """The reply without Markdown, so that its form tells nothing of who wrote it."""
+    for pattern, kept in _MARKDOWN:
+        text = pattern.sub(kept, text)
+    return text.strip()
 
 
 def portrait(character: str, name: str, address: str | None, kind: str = "") -> str:

@@ -118,8 +118,8 @@ def done(found: Done, count: int, code: str, language: Language) -> str:
     parts = []
     if count:
         parts.append(f'<p class="lead">{word(language, "rate_done", count=count)}</p>')
-    if found.reason == "empty":
-        parts.append(f"<p>{word(language, 'rate_done_empty')}</p>")
+    if found.reason in ("empty", "closed"):
+        parts.append(f"<p>{word(language, f'rate_done_{found.reason}')}</p>")
     if found.again_ms:
         parts.append(
             f'<p>{word(language, "rate_done_later")} <time data-ms="{found.again_ms}"></time></p>'

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
+from rolecraft.admission import CARE_ENGINE
 from rolecraft.characters import Shelf
 from rolecraft.conversation import Conversation
 from rolecraft.errors import RatingRefused, StoreUnavailable
@@ -98,6 +99,11 @@ class TalkRating:
         self, visit: Visit, conversation: str, talk: Conversation, scope: str
     ) -> tuple[Sheet, Mine | None]:
         """The form, and the rating that it already holds."""
+        if not scope and _ways(talk) > 1:
+            raise RatingRefused(
+                "More than one engine, or one set in several ways, has answered in this talk. Rate "
+                "single replies.", "mixed",
+            )  # fmt: skip
         card = card_json(self._shelf.get(talk.character))
         try:
             sheet = self._desk.rate_talk(
@@ -122,6 +128,13 @@ class TalkRating:
         )
         told = note(given, "saved", say(language, "rate_saved_short"), receipt.code)
         return SheetShown(_sheet(say(language, "rate_thanks_title"), body, caller), told)
+
+
+def _ways(talk: Conversation) -> int:
+    """How many engines, or ways of setting one, have answered; a word of care is of none."""
+    replies = [turn.reply for turn in talk.turns if turn.reply]
+    ways = {(reply.identity.engine, reply.conditions) for reply in replies}
+    return len({way for way in ways if way[0] != CARE_ENGINE})
 
 
 def _sheet(title: str, body: str, caller: Caller) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 
 from rolecraft.errors import CharacterNotFound, RatingRefused, StoreUnavailable
 from rolecraft.ratings.desk import Sheet, Visit
-from rolecraft.ratings.study import Done
+from rolecraft.ratings.study import Done, closed
 from rolecraft.services import Services
 from rolecraft.store.ratings import Mine
 from rolecraft.ui import rate_scene as scene
@@ -102,12 +102,14 @@ class Rating:
 
     def _standing(self, step: _Step) -> str:
         language = step.language
-        names = self._desk.studies.names()
+        stands = {one.name: one for one in self._desk.studies.stands()}
         asked = step.caller.study
-        if asked and asked not in names:
+        if asked and asked not in stands:
             said = say(language, "rate_no_such", name=asked)
             return scene.notice(language, "rate_none_title", said)
-        open_to_all = [name for name in names if not self._desk.studies.plan(name)[1]["invited"]]
+        open_to_all = [
+            name for name, one in stands.items() if not (one.plan["invited"] or closed(one))
+        ]
         if not asked and len(open_to_all) > 1:
             return scene.choose(open_to_all, language)
         if not asked and not open_to_all:
@@ -115,6 +117,9 @@ class Rating:
         visit = self._seats.visit(step.place, step.caller)
         if not visit.agreed:
             body = scene.consent(language)
+            if asked and closed(stands[asked]):
+                said = say(language, "rate_done_closed")
+                return scene.notice(language, "rate_none_title", said)
             return scene.page(say(language, "rate_consent_title"), body, kind="quiet-page")
         return self._next(step, visit, asked or open_to_all[0])
 
@@ -239,7 +244,10 @@ class Rating:
         if error.reason in ("consent", "unknown"):
             self._seats.forget(step.place)
         told = note(step.sent, "refused", refusal(error, step.language))
-        over = ("consent", "unknown", "rated", "withdrawn", "final", "failed", "skipped", "expired")
+        over = (
+            "consent", "unknown", "rated", "withdrawn", "final", "failed", "skipped", "expired",
+            "closed",
+        )  # fmt: skip
         return RateShown(view=self._view(step) if error.reason in over else None, note=told)
 
 

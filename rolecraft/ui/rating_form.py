@@ -14,7 +14,7 @@ from rolecraft.ratings.desk import Sheet
 from rolecraft.store.forms import COMMENT_LENGTH, PREFERENCE, SKIPS, Form, takes_better_words
 from rolecraft.store.shown import Said
 from rolecraft.ui.faces import Face
-from rolecraft.ui.markup import emotion_tag, escape, word
+from rolecraft.ui.markup import emotion_tag, escape, plain, word
 from rolecraft.ui.texts import TRAITS, Language, say
 
 NA = "na"
@@ -55,9 +55,12 @@ def form(sheet: Sheet, language: Language, *, save: str, given: Given | None = N
 
 
 def conversation(sheet: Sheet, face: Face, language: Language) -> str:
-    """What is rated: a conversation, or two side by side under what they have in common."""
+    """What is rated: a conversation, or two side by side under what they have in common.
+
+    Replies are without Markdown, and a pair without emotion labels, which not every arm writes.
+    """
     if sheet.right is None:
-        return f'<div class="shown">{_turns(sheet.left, face, language)}</div>'
+        return f'<div class="shown">{_turns(sheet.left, face, language, labels=True)}</div>'
     common = 0
     for one, other in zip(sheet.left[:-1], sheet.right[:-1], strict=False):
         if (one.user, one.text) != (other.user, other.text):
@@ -113,12 +116,13 @@ def keys(language: Language) -> str:
 
 
 def _turns(
-    turns: Sequence[Said], face: Face, language: Language, *, first_said: bool = False
-) -> str:
+    turns: Sequence[Said], face: Face, language: Language, *, first_said: bool = False,
+    labels: bool = False,
+) -> str:  # fmt: skip
     """The turns; `first_said` leaves out the first question, which stands above."""
     return "".join(
         ("" if first_said and not number else _asked(one.user, language))
-        + _answered(one, face, language)
+        + _answered(one, face, language, labels=labels)
         for number, one in enumerate(turns)
     )
 
@@ -130,15 +134,15 @@ def _asked(text: str, language: Language) -> str:
     )
 
 
-def _answered(one: Said, face: Face, language: Language) -> str:
+def _answered(one: Said, face: Face, language: Language, *, labels: bool) -> str:
     cut = f'<span class="mark">{word(language, "rate_length")}</span>'
-    tag = emotion_tag(one.emotion, language)
+    tag = emotion_tag(one.emotion, language) if labels else ""
     line = f'<div class="byline">{tag}{cut if one.finish == "length" else ""}</div>'
     by = escape(face.name[language]) if face.on_shelf else word(language, "rate_they")
     return (
         f'<div class="message theirs"><div class="body">{line if tag or "mark" in line else ""}'
-        f'<div class="bubble" dir="auto"><span class="by">{by}</span>{escape(one.text)}</div>'
-        "</div></div>"
+        f'<div class="bubble" dir="auto"><span class="by">{by}</span>{escape(plain(one.text))}'
+        "</div></div></div>"
     )
 
 

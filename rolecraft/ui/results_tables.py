@@ -9,7 +9,8 @@ from typing import Any
 
 from rolecraft.characters.model import Bilingual
 from rolecraft.emotions import BY_ZH
-from rolecraft.evaluation.board_figures import standing
+from rolecraft.evaluation.board_figures import COLUMNS, standing
+from rolecraft.ratings.selection import Spec
 from rolecraft.ui.markup import escape, word
 from rolecraft.ui.results_view import Board, as_table, cell, data_button, estimate, paper
 from rolecraft.ui.texts import Language, say
@@ -18,13 +19,15 @@ People = Mapping[str, Bilingual]  # names by id
 Failures = Mapping[str, Mapping[str, int]]
 _FAILURES = ("replies", "failed", "cut", "names_a_model", "leaves_the_role")
 _COMMANDS = (
-    "python -m rolecraft ratings export board.csv --published",
+    "python -m rolecraft ratings export board.csv --published {choice} --snapshot {version}",
     "python -m rolecraft results replay board.csv",
 )
 
 
-def rest(board: Board, failures: Failures, people: People, language: Language) -> str:
-    """Everything below the plots."""
+def rest(
+    board: Board, failures: Failures, people: People, language: Language, *, version: str
+) -> str:
+    """Everything below the plots; `version` is the id of the kept board."""
     parts = [
         _votes(board, language),
         _agreement(board, language),
@@ -36,7 +39,7 @@ def rest(board: Board, failures: Failures, people: People, language: Language) -
         _quality(board, language),
         _failures(board, failures, language),
         paper(language),
-        _how(board, language),
+        _how(board, language, version),
     ]
     return f"<div class='board'>{''.join(parts)}</div>"
 
@@ -262,7 +265,7 @@ def _failures(board: Board, failures: Failures, language: Language) -> str:
     )
 
 
-def _how(board: Board, language: Language) -> str:
+def _how(board: Board, language: Language, version: str) -> str:
     facts = (
         ("method", board["method"]), ("data", board["data_sha256"]),
         ("seed", board["spec"]["seed"]),
@@ -271,13 +274,34 @@ def _how(board: Board, language: Language) -> str:
         f"<div><dt>{word(language, f'results_{key}')}</dt><dd>{escape(str(value))}</dd></div>"
         for key, value in facts
     )
-    commands = escape("\n".join(_COMMANDS))
+    choice = Spec.read(board["spec"]).arguments()
+    commands = escape("\n".join(_COMMANDS).format(choice=choice, version=version))
     return (
         f"<section><h2>{word(language, 'results_how')}</h2>"
         f"<p class='about'>{word(language, 'results_how_about')}</p>"
-        f"<pre class='command'>{commands}</pre><dl class='facts'>{told}</dl>"
+        f"<pre class='command'>{commands}</pre>{_open_part(board, language)}"
+        f"<dl class='facts'>{told}</dl>"
         f"{data_button(language)}</section>"
     )
+
+
+def _open_part(board: Board, language: Language) -> str:
+    """What of the board the published single ratings give: all of it, or the table of those."""
+    part = board.get("open")
+    if not part:
+        return ""
+    if part["n_raters"] == board["n_raters"]:
+        return f"<p class='about small'>{word(language, 'results_open_all')}</p>"
+    told = word(
+        language, "results_open_part", open=part["n_raters"], raters=board["n_raters"],
+        ratings=f"{part['n_ratings']:,}",
+    )  # fmt: skip
+    rows = [
+        [escape(arm), *(estimate(part["table"][arm].get(name), language) for name in COLUMNS)]
+        for arm in standing(part["table"])
+    ]
+    table = as_table(_heads(("arm", *COLUMNS), language), rows) if rows else ""
+    return f"<p class='about small'>{told}</p>{table}"
 
 
 def _arms(board: Board) -> Sequence[str]:

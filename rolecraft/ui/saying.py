@@ -12,6 +12,7 @@ from typing import Any
 
 from rolecraft.admission import care, clean, without_care
 from rolecraft.chat import Partial, Request, start
+from rolecraft.comparison.arms import Side
 from rolecraft.conversation import Reply
 from rolecraft.errors import ConversationNotFound, InputRefused, RoleCraftError, StoreUnavailable
 from rolecraft.moderation import speaks_of_self_harm
@@ -219,8 +220,17 @@ class Saying:
             sampling=options.sampling,
             emotion=options.emotion,
             passages=passages,
+            conditions=self._conditions(options),
             begun=begun,
         )
+
+    def _conditions(self, options: Options) -> str:
+        """What the visitor has set apart from the engine's own way, as boards keep it apart."""
+        own = self._services.catalog.entry(options.engine).sampling
+        side = Side(
+            options.engine, options.sampling, own, options.passages, emotion=options.emotion
+        )
+        return side.conditions
 
 
 def _last_reply(path: Iterable[StoredMessage]) -> str | None:

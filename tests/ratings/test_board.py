@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from rolecraft.conversation import Conversation, Identity
 from rolecraft.errors import ResultsError
 from rolecraft.ratings import board, exports, report
 from rolecraft.ratings.desk import Desk
 from rolecraft.ratings.selection import COLUMNS, Spec
 from rolecraft.store import boards, rating_rows
 from rolecraft.store.rating_counts import counts, failures
-from tests.rating_kit import sent
+from tests.rating_kit import Clock, sent
+from tests.ratings.test_published import reply_of
 
 SPEC = Spec(study="first", modes=("bank",), cap=0, draws=40)
 
@@ -135,6 +137,27 @@ def test_withdrawing_and_erasing_change_the_board_and_not_the_snapshot(rated: De
     (kept,) = boards.latest(database)
     assert kept.board == before
     assert kept.n_raters == 3
+
+
+def test_weights_held_in_two_ways_and_settings_changed_are_rows_of_their_own(
+    desk: Desk, clock: Clock
+) -> None:
+    visit = desk.agree(desk.enter("ann", "tab"))
+    held = Identity("glm", "chatglm3-6b", "ab" * 32, dtype="bfloat16")
+    ways = (
+        (held, ""), (replace(held, quant="nf4"), ""), (held, "retrieval=off"), (held, ""),
+    )  # fmt: skip
+    for number, (identity, conditions) in enumerate(ways):
+        said = replace(reply_of("在呢。"), identity=identity, conditions=conditions)
+        talk = Conversation("zhou-xiaobei").ask("在吗").answer(said)
+        sheet = desk.rate_talk(visit, f"talk-{number}", talk, "{}")
+        clock.now += 60_000
+        desk.submit(visit, sent(sheet.form))
+    spec = Spec(modes=("chat",), flagged="included", doubtful="included", draws=10)
+    means = computed(desk, spec)["by_character"]["zhou-xiaobei"]  # type: ignore[index]
+    counts = {arm: one["n"] for arm, one in means.items()}
+    assert len(counts) == 3 and all(arm.startswith("glm@") for arm in counts)
+    assert max(counts.values()) == 2 * min(counts.values())
 
 
 def test_a_shadow_rater_counts_nowhere(rated: Desk) -> None:

@@ -1,25 +1,25 @@
 """What of the ratings may be seen, when a board is renewed, what lies under a number of it."""
 
 import random
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from rolecraft.characters import Shelf
 from rolecraft.conversation import Identity, Message, Reply, Sampling
 from rolecraft.engines.base import EngineCard
 from rolecraft.engines.scripted import ScriptedEngine
-from rolecraft.errors import EngineUnavailable
+from rolecraft.errors import EngineUnavailable, RatingRefused
 from rolecraft.ratings import making
-from rolecraft.ratings.desk import Desk
-from rolecraft.ratings.published import QUIET_MS, WEEK_MS, Published, over
+from rolecraft.ratings.desk import Desk, Sheet, Visit
+from rolecraft.ratings.published import WEEK_MS, Published
 from rolecraft.ratings.reproduce import again
-from rolecraft.ratings.study import Plan
+from rolecraft.ratings.study import DAY_MS, Done, Plan
 from rolecraft.ratings.under import Cell, under
 from rolecraft.store import boards
 from rolecraft.store.generations import Arm
-from rolecraft.store.studies import Stand
-from tests.rating_kit import CARD, Clock
+from tests.rating_kit import CARD, Clock, sent
+from tests.ratings.conftest import fill, rate_all
 
 OUTCOMES = ("won", "lost", "tie", "both_bad")
 
@@ -37,12 +37,13 @@ def published(rated: Desk, clock: Clock) -> Published:
     return Published(rated.ratings._database, "test", clock)
 
 
-def test_a_study_is_shown_when_it_is_over(rated: Desk, published: Published, clock: Clock) -> None:
-    (stand,) = rated.studies.stands()
-    assert (stand.name, stand.fewest_raters) == ("first", 0)  # some items were never dealt
+def test_a_study_is_shown_when_it_was_closed(
+    rated: Desk, published: Published, clock: Clock
+) -> None:
     assert published.running() == {"first"}
-    assert published.renew() == 0
-    clock.now += QUIET_MS + 1
+    clock.now += 5 * WEEK_MS  # however long nobody comes: somebody might
+    assert (published.running(), published.renew()) == ({"first"}, 0)
+    rated.studies.close("first")
     assert published.running() == frozenset()
     assert published.renew() == 1
     assert published.renew() == 0
@@ -54,17 +55,109 @@ def test_a_study_is_shown_when_it_is_over(rated: Desk, published: Published, clo
     assert boards.end_of(rated.ratings._database, clock.now, ("bank",)) > 0
 
 
-def test_a_study_is_over_by_its_raters_or_by_its_silence() -> None:
-    stand = Stand("s", {"raters_per_item": 3}, fewest_raters=2, last_ms=1000)
-    assert not over(stand, 1000)
-    assert over(stand, 1001 + QUIET_MS)
-    assert over(replace(stand, fewest_raters=3), 1000)
+def small_study(desk: Desk, shelf: Shelf, **plan: Any) -> None:
+    """Every pair has its raters after three raters."""
+    fill(desk, shelf, questions=4)
+    values = {"quota": 8, "training": 0, "cap": 0, "repeats": 0, "degraded": 0} | plan
+    making.make_study(desk, "small", ("a", "b"), Plan(**values), "pairs", random.Random(0))
+
+
+def newcomer(desk: Desk, name: str) -> Visit:
+    return desk.agree(desk.enter(name, "tab"))
+
+
+def test_a_rater_in_mid_study_sees_no_board(desk: Desk, shelf: Shelf, clock: Clock) -> None:
+    small_study(desk, shelf)
+    published = Published(desk.ratings._database, "test", clock)
+    for number in range(3):
+        rate_all(desk, newcomer(desk, f"r{number}"), "small", random.Random(number), clock)
+    late = newcomer(desk, "late")
+    for number in range(3):
+        sheet = desk.next(late, "small", random.Random(number))
+        assert isinstance(sheet, Sheet)
+        assert (published.running(), published.renew(), published.versions()) == ({"small"}, 0, ())
+        assert {sheet.form.left, sheet.form.right} <= published.withheld()
+        clock.now += 20_000
+        desk.submit(late, sent(sheet.form))
+
+
+def test_a_closed_study_deals_nothing_and_is_shown_when_no_form_is_open(
+    desk: Desk, shelf: Shelf, clock: Clock
+) -> None:
+    small_study(desk, shelf)
+    published = Published(desk.ratings._database, "test", clock)
+    one, two = newcomer(desk, "one"), newcomer(desk, "two")
+    opened = desk.next(one, "small", random.Random(0))
+    assert isinstance(opened, Sheet)
+    at = desk.studies.close("small")
+    assert desk.next(two, "small", random.Random(0)) == Done("closed")
+    assert published.running() == {"small"}  # one form is still before a rater
+    clock.now += 20_000
+    desk.submit(one, sent(opened.form))
+    assert published.running() == frozenset()
+    assert desk.next(one, "small", random.Random(0)) == Done("closed")
+    assert published.renew() == 1
+    with pytest.raises(RatingRefused, match="closed") as refused:
+        desk.revise(one, sent(opened.form, value=1))
+    assert refused.value.reason == "closed"
+    clock.now += DAY_MS
+    assert desk.studies.close("small") == at  # closed is closed
+
+
+def test_a_study_of_so_many_raters_ends_with_them(desk: Desk, shelf: Shelf, clock: Clock) -> None:
+    small_study(desk, shelf, raters=2)
+    published = Published(desk.ratings._database, "test", clock)
+    one, two, three = (newcomer(desk, name) for name in ("one", "two", "three"))
+    rate_all(desk, one, "small", random.Random(1), clock)
+    sheet = desk.next(three, "small", random.Random(3))
+    assert isinstance(sheet, Sheet)
+    clock.now += 20_000
+    desk.submit(three, sent(sheet.form))
+    assert published.running() == {"small"}
+    rate_all(desk, two, "small", random.Random(2), clock)
+    assert desk.next(three, "small", random.Random(3)) == Done("closed")
+    assert published.running() == frozenset()
+
+
+def test_a_rating_that_was_taken_back_renews_the_board_of_a_study_weekly(
+    rated: Desk, published: Published, clock: Clock
+) -> None:
+    rated.studies.close("first")
+    assert published.renew() == 1
+    visit = rated.enter("rater-0", "tab")
+    mine = next(one for one in rated.ratings.mine(visit.rater) if len(one.scores) == 6)
+    rated.ratings.withdraw(visit.rater, sent(rated.ratings.form(visit.rater, mine.form)))
+    assert published.renew() == 0  # versions stand still for a week
+    clock.now += WEEK_MS
+    assert (published.renew(), published.renew()) == (1, 0)
+    newer, older = published.versions()
+    assert newer.n_events == older.n_events - 1
+
+
+@pytest.mark.parametrize("how", ["withdraw", "erase"])
+def test_a_rater_who_takes_consent_back_leaves_the_board(
+    rated: Desk, published: Published, clock: Clock, how: str
+) -> None:
+    rated.studies.close("first")
+    published.renew()
+    (version,) = published.versions()
+    seen = published.ratings(version, "included")
+    assert len(set(seen.chosen["rater"])) == 3
+    getattr(rated.raters, how)(rated.enter("rater-0", "tab").rater)
+    assert len(set(published.ratings(version, "included").chosen["rater"])) == 2
+    assert published.renew() == 0
+    clock.now += WEEK_MS
+    assert published.renew() == 1
+    clock.now += WEEK_MS
+    assert published.renew() == 0  # once is enough
+    newer, older = published.versions()
+    assert (newer.n_raters, older.n_raters) == (2, 3)
 
 
 def test_nothing_is_told_of_a_study_that_runs(
     rated: Desk, published: Published, clock: Clock
 ) -> None:
-    clock.now += QUIET_MS + 1
+    rated.studies.close("first")
     published.renew()
     (version,) = published.versions()
     assert published.withheld() == frozenset()
@@ -82,7 +175,7 @@ def test_nothing_is_told_of_a_study_that_runs(
 
 
 def test_under_a_number_lie_its_ratings(rated: Desk, published: Published, clock: Clock) -> None:
-    clock.now += QUIET_MS + 1
+    rated.studies.close("first")
     published.renew()
     (version,) = published.versions()
     ratings = published.ratings(version, "included")
@@ -120,6 +213,8 @@ def test_a_reply_is_made_again(desk: Desk) -> None:
     assert again(cut, lambda _: engine).verdict == "same"
     moved = {**trace, "model": {**trace["model"], "base_sha256": "0" * 64}}
     assert again(moved, lambda _: engine).verdict == "other_weights"
+    held = {**trace, "model": {**trace["model"], "dtype": "bfloat16", "quant": "nf4"}}
+    assert again(held, lambda _: engine).verdict == "other_weights"
 
 
 def test_what_cannot_be_made_again_says_why(desk: Desk) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from rolecraft.conversation import Reply
 from rolecraft.errors import RatingNotSaved, RatingRefused, StoreUnavailable
 from rolecraft.store import rating_rows
+from rolecraft.store.compared import Compared
 from rolecraft.store.database import Database
 from rolecraft.store.forms import Form, Score
 from rolecraft.store.generations import Arm
@@ -348,14 +349,22 @@ def test_a_form_survives_a_restart(kit: Kit) -> None:
     after.ratings.submit(rater, sent(form))
 
 
-def test_swapped_weights_are_another_arm(kit: Kit, make_reply: Callable[..., Reply]) -> None:
+@pytest.mark.parametrize(
+    "change", [{"adapter_sha256": "ef" * 32}, {"quant": "nf4"}, {"dtype": "float16"},
+               {"tokenizer_sha256": "ef" * 32}]
+)  # fmt: skip
+def test_swapped_weights_are_another_arm(
+    kit: Kit, make_reply: Callable[..., Reply], change: dict[str, str]
+) -> None:
     turn = kit.turn()
     reply = make_reply("一")
-    swapped = replace(reply, identity=replace(reply.identity, adapter_sha256="ef" * 32))
+    swapped = replace(reply, identity=replace(reply.identity, **change))
     for each in (reply, replace(reply, text="二"), swapped):
-        kit.generations.record(turn, Arm("rolecraft-mini"), each)
+        last = kit.generations.record(turn, Arm("rolecraft-mini"), each)
     with kit.database.read() as session:
         assert len(session.scalars(select(ModelRevRow.id)).all()) == 2
+    assert kit.shown.trace(last)["model"] | change == kit.shown.trace(last)["model"]
+    assert Compared(kit.database).reply(last).identity == swapped.identity
 
 
 def test_a_reply_keeps_all_that_made_it(kit: Kit, make_reply: Callable[..., Reply]) -> None:

@@ -18,8 +18,8 @@ from rolecraft.errors import EngineUnavailable
 from rolecraft.services import Services
 from rolecraft.store.compared import Compared, Pair
 from rolecraft.store.rating_check import verify
-from rolecraft.ui.compare_pair import plain
 from rolecraft.ui.comparing import Comparing, View
+from rolecraft.ui.markup import plain
 from rolecraft.ui.seat import Caller, Seats
 from rolecraft.ui.stand import Stand, Wish, read_stand
 from rolecraft.ui.visitor import new_place

@@ -1,6 +1,7 @@
 """The rate page from consent to the receipt, without a browser."""
 
 import json
+import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from rolecraft.ratings import rubric
+from rolecraft.ratings import bank, making, rubric
+from rolecraft.ratings.study import Plan
 from rolecraft.services import Services
 from rolecraft.store.rating_check import verify
-from tests.ui.rating_page import Rater, study
+from tests.ui.rating_page import ARMS, Rater, study
 from tests.ui.test_app import call, free_port, launched
 
 Opened = Callable[..., Services]
@@ -94,6 +96,23 @@ def test_a_pair_shows_two_sides_five_anchors_and_two_examples(
     assert "&lt;b&gt;风很大" in page.view and "<b>风" not in page.view
 
 
+def test_the_form_of_a_pair_tells_nothing_of_its_arms(services: Services) -> None:
+    said = {ARMS[0]: "（快乐）**好**呀。\n- 走", ARMS[1]: "好呀。\n走"}
+    lines = [
+        json.dumps({"arm": arm, "character": one.id, "question": "在吗？", "reply": reply})
+        for arm, reply in said.items() for one in services.shelf.characters
+    ]  # fmt: skip
+    for talk in bank.read_replies(lines, services.shelf):
+        bank.keep(services.desk, services.shelf, talk)
+    plan = Plan(quota=1, training=0, degraded=0, repeats=0)
+    making.make_study(services.desk, "plain", ARMS, plan, "pairs", random.Random(0))
+    page = Rater(services, study="plain").agree()
+    panes = re.findall(r'<section class="pane".*?</section>', page.view, re.DOTALL)
+    one, other = (re.sub(r' aria-label="[^"]*"|<h3.*?</h3>', "", pane) for pane in panes)
+    assert one == other and "好呀" in one
+    assert "快乐" not in page.view
+
+
 def test_single_replies_ask_one_thing_and_show_the_talk(services: Services) -> None:
     study(services, form="singles")
     page = Rater(services).agree().lessons()
@@ -123,6 +142,19 @@ def test_a_change_of_mind_until_the_names_are_told(rater: Rater) -> None:
     again = rater.stored[0]
     assert (again.form, again.seq, again.scores[0][2]) == (first.form, 2, 5)
     assert 'data-do="submit"' in rater.view  # the study goes on
+
+
+def test_a_closed_study_asks_nobody_and_changes_nothing(house: Services, rater: Rater) -> None:
+    rater.rate(2)
+    house.desk.studies.close("spring")
+    assert "<form" in rater.view  # what is open may still be sent
+    rater.rate(3)
+    assert rater.note["state"] == "saved" and "这次打分已经结束" in rater.view
+    rater.act("change", form=rater.stored[0].form)
+    rater.act("revise", **rater.filled(5))
+    assert rater.note["state"] == "refused" and rater.stored[0].seq == 1
+    assert "这次打分已经结束" in Rater(house, study="spring").come().view  # before any consent
+    assert "眼下没有要打分的活动" in Rater(house).come().view
 
 
 def test_own_ratings_are_listed_withdrawn_and_erased(rater: Rater) -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from rolecraft.errors import ConversationNotFound
 from rolecraft.services import Services
+from rolecraft.store import rating_rows
 from rolecraft.store.rating_check import verify
 from rolecraft.store.rating_rows import better_words
+from rolecraft.ui.options import PRESETS
 from rolecraft.ui.rate_sheet import SheetShown, TalkRating
 from rolecraft.ui.seat import Caller, Seats
 from rolecraft.ui.texts import ZH
@@ -122,6 +124,37 @@ def test_a_reply_can_be_put_into_better_words(sheet: Sheet) -> None:
     assert verify(database).ok
 
 
+def test_a_rating_counts_for_the_conditions_that_made_the_reply(services: Services) -> None:
+    page = Page(services).pick()
+    for text in ("在吗？", "今天冷吗？"):
+        page.say(text, passages=False, emotion="快乐", preset="lively")
+    sheet = Sheet(page).act("open").act("agree").rate(4)
+    own = services.catalog.entry("rolecraft-mini").sampling
+    wanted = ["retrieval=off", "emotion=快乐"]
+    wanted += [
+        f"{name}={value:g}" for name, value in PRESETS["lively"].items()
+        if value != getattr(own, name)
+    ]  # fmt: skip
+    assert len(wanted) > 2
+    assert [set(one.split(",")) for one in _conditions(sheet)] == [set(wanted)]
+    plain = Sheet(Page(services).pick("an-ran"))
+    plain.page.say("在吗？")
+    plain.act("open", message=plain.page.ids[1]).act("agree", message=plain.page.ids[1]).rate(5)
+    assert _conditions(sheet)[1:] == [""]
+
+
+def test_a_talk_of_two_ways_is_rated_reply_by_reply(sheet: Sheet) -> None:
+    sheet.act("open").act("agree").rate(4)
+    sheet.page.say("还有呢？", passages=False)
+    before = sheet.html
+    sheet.act("open")
+    assert sheet.note["state"] == "refused" and sheet.html == before
+    assert "换过模型或设定" in sheet.note["text"]
+    sheet.act("open", message=sheet.page.ids[-1]).rate(2)
+    assert sheet.note["state"] == "saved"
+    assert _conditions(sheet) == ["", "retrieval=off"]
+
+
 def test_the_names_make_a_rating_final(sheet: Sheet) -> None:
     sheet.act("open").act("agree")
     form = re.search(r'data-form="(\w+)" data-token="(\w+)"', sheet.html)
@@ -140,6 +173,12 @@ def test_the_names_make_a_rating_final(sheet: Sheet) -> None:
     sent = {"id": str(uuid.uuid4()), "form": form[1], "token": form[2], "scores": scores}
     sheet.act("revise", **sent)
     assert sheet.note["state"] == "refused" and "名字已经公布" in sheet.note["text"]
+
+
+def _conditions(sheet: Sheet) -> list[str]:
+    """Of every rating, in the order in which they came."""
+    rows = rating_rows.read(sheet.page.services.database, ("number", "conditions"))
+    return [conditions for _, conditions in sorted(set(zip(*rows.values(), strict=True)))]
 
 
 def _rater(sheet: Sheet) -> str:

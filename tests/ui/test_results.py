@@ -11,7 +11,7 @@ import pytest
 from rolecraft.conversation import Identity, Message, Reply, Sampling
 from rolecraft.errors import InputRefused
 from rolecraft.evaluation.board_figures import interval_figure, radar_figure
-from rolecraft.ratings import bank, board, making
+from rolecraft.ratings import bank, board, keeping, making
 from rolecraft.ratings.desk import Desk
 from rolecraft.ratings.selection import COLUMNS, Spec
 from rolecraft.ratings.study import Done, Plan
@@ -74,8 +74,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     fill(services)
     for name in ("ann", "bo", "cy"):
         rate(services.desk, name)
-    found = board.compute(rating_rows.read(services.database, COLUMNS), HOUSE)
-    boards.save(services.database, found, board.text_of(found), "test")
+    services.desk.studies.close("first")
+    services.desk.agree(services.desk.enter("cy", "tab"), ("rate",))
+    keeping.keep(services.database, HOUSE, "test")
     yield services
     services.close()
 
@@ -106,6 +107,11 @@ def test_a_board_shows_everything(looking: Looking, version: str, language: Any)
     assert head.count('data-act="cell"') >= 16  # two arms, four columns, with leaks and without
     assert "status preliminary" in head
     assert "data_sha256" not in head and boards_hash(looking) in rest
+    command = (
+        f"--study first --modes bank --cap 0 --flagged included --draws 30 --snapshot {version}"
+    )
+    assert command in rest
+    assert {"zh": "3 位评分人里有 2 位", "en": "2 of 3 raters"}[language] in rest
     for number in ("48.", "3.44"):
         assert number in rest or number == "48."
     assert look.intervals.data[0].error_y.array is not None

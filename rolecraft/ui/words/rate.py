@@ -84,6 +84,7 @@ ZH = {
     "rate_copy": "复制",
     "rate_back": "回到打分",
     "rate_mine": "我的评分和同意",
+    "rate_done_closed": "这次打分已经结束，评分不再更改，结果会在结果页公布。",
     "rate_mine_none": "你还没有评过。",
     "rate_change": "修改",
     "rate_withdraw": "撤回",
@@ -124,6 +125,9 @@ ZH = {
     "rate_refused_not_ended": "等回答都说完再打分。",
     "rate_refused_bad_value": "分数只能是 1 到 5 的整数，或者“不适用”。",
     "rate_refused_no_names": "名字要等活动结束才公布。",
+    "rate_refused_mixed": "这段话里换过模型或设定，不能当一整段来评。"
+    "请点单条回答旁的星星，一条一条地评。",
+    "rate_refused_closed": "这次打分已经结束，评分不能再改。",
     "rate_refused_no_names_yet": "打完分才公布名字。",
     "rate_refused_not_shown": "你评的回答没有在这里出现过。请刷新页面。",
     "rate_refused_not_asked": "这里没有问这一项。请刷新页面。",
@@ -228,6 +232,8 @@ EN = {
     "rate_skipped": "skipped",
     "rate_na_short": "n/a",
     "rate_mine_code": "code {code}",
+    "rate_done_closed": "This study is closed: its ratings are final, and the results page shows "
+    "what came of it.",
     "rate_consent_now": "Your consent",
     "rate_consent_save": "Update",
     "rate_consent_saved": "Noted.",
@@ -269,6 +275,9 @@ EN = {
     "rate_refused_seen": "You have seen this one already. Here is the next.",
     "rate_refused_bad_comment": "The comment holds signs that cannot be kept. Remove them.",
     "rate_refused_long_comment": "The comment is too long. Please shorten it.",
+    "rate_refused_mixed": "The engine or its settings changed during this talk, so it cannot be "
+    "rated as one. Rate single replies by the star beside each.",
+    "rate_refused_closed": "The study is closed: its ratings are final.",
     "rate_refused_incomplete": "Something is still open. If you cannot tell, choose “Not "
     "applicable”.",
     "rate_refused_invited": "This study is for invited raters. Please use the link you were sent.",
