@@ -86,6 +86,23 @@ class Database:
             yield session
 
     @contextmanager
+    def part(self, session: Session) -> Iterator[None]:
+        """A part of a transaction that is undone alone when it fails.
+
+        Raises `StoreUnavailable` when the place fails: then there is no transaction to go on with.
+        """
+        connection = session.connection()
+        connection.exec_driver_sql("SAVEPOINT part")
+        try:
+            yield
+        except BaseException as error:
+            if isinstance(error, SQLAlchemyError) and (sentence := explain(error, self.place)):
+                raise StoreUnavailable(sentence) from error
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
+            raise
+        connection.exec_driver_sql("RELEASE SAVEPOINT part")
+
+    @contextmanager
     def undone(self) -> Iterator["Database"]:
         """A database whose changes are all undone at the end: it proves that they could be made.
 

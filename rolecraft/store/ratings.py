@@ -7,7 +7,7 @@ again, whatever the page has checked; the triggers of the database check once mo
 import hmac
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from sqlalchemy import Select, select, update
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from rolecraft.errors import RatingNotSaved, RatingRefused, StoreUnavailable
 from rolecraft.store import chain, forms, inbox
+from rolecraft.store.batches import Batches
 from rolecraft.store.conversations import new_id, now_ms
 from rolecraft.store.database import Database
 from rolecraft.store.forms import Extent, Form, Mode, Receipt, Submission
@@ -85,6 +86,8 @@ class Ratings:
         self._clock = clock
         self._new_id = make_id
         self._limits = limits or Limits()
+        self._seals = inbox.Seals()
+        self._batches = Batches[inbox.Given, Receipt](self._save_all)
 
     def rubric(self, locale: str, body: str) -> str:
         """The id of a rubric text, entered when it is new."""
@@ -124,7 +127,7 @@ class Ratings:
         )  # fmt: skip
         row.token_sha256 = chain.digest(self._raters.token(row.id))
         with self._database.write() as session:
-            inbox.admit(session, rater)
+            inbox.admit(inbox.rater(session, rater))
             _expire(session, rater, now)
             self._refuse_failed(session, sides)
             held = session.scalar(_same_pair(row))
@@ -215,31 +218,46 @@ class Ratings:
     ) -> Receipt:
         given = inbox.Given(forms.event_id(submission.id), rater, submission, kind, reason)
         try:
-            return self._try(given)
+            return self._batches.do(given)
         except (StoreUnavailable, IntegrityError):
             # Once more: a lock may have gone, or another process stored the very same rating.
             try:
-                return self._try(given, again=True)
+                return self._batches.do(replace(given, again=True))
             except StoreUnavailable as error:
                 raise RatingNotSaved(f"Not saved yet. {error}") from error
 
-    def _try(self, given: inbox.Given, *, again: bool = False) -> Receipt:
+    def _save_all(self, batch: Sequence[inbox.Given]) -> list[Receipt | Exception]:
+        """Store what has come in; durable when this returns, but for those that were refused."""
+        with self._database.write() as session:
+            chain.queue_up(session)
+            writer = inbox.Writer(session, self._app, self._limits, self._seals)
+            return [self._save_one(session, writer, given) for given in batch]
+
+    def _save_one(
+        self, session: Session, writer: inbox.Writer, given: inbox.Given
+    ) -> Receipt | Exception:
+        now = self._clock()
         try:
-            with self._database.write() as session:
-                chain.queue_up(session)
-                if again and (stored := inbox.stored(session, given)):
-                    return stored
-                row = inbox.found(session, given.rater, given.submission.form)
-                # of an open form nothing is stored, so its id needs no look
-                if row.state != "open" and (stored := inbox.stored(session, given)):
-                    return stored
-                self._check_token(row, given.submission.token)
-                writer = inbox.Writer(self._app, self._clock(), self._limits, self._new_id)
-                return writer.store(session, row, self._form(row), given)
-        except inbox.Expired:
-            with self._database.write() as session:
-                _expire(session, given.rater, self._clock())
-            raise
+            with self._database.part(session):
+                return self._store(session, writer, given, now)
+        except StoreUnavailable:
+            raise  # of all
+        except Exception as error:  # of this one, and nothing to the others
+            if isinstance(error, inbox.Expired):
+                _expire(session, given.rater, now)
+            return error
+
+    def _store(
+        self, session: Session, writer: inbox.Writer, given: inbox.Given, now: int
+    ) -> Receipt:
+        if given.again and (stored := inbox.stored(session, given)):
+            return stored
+        row = inbox.found(session, given.rater, given.submission.form)
+        # of an open form nothing is stored, so its id needs no look
+        if row.state != "open" and (stored := inbox.stored(session, given)):
+            return stored
+        self._check_token(row, given.submission.token)
+        return writer.store(row, self._form(row), given, now)
 
     def _check_token(self, row: Any, token: object) -> None:
         given = token if isinstance(token, str) else ""
