@@ -23,6 +23,7 @@ from gradio.components.navbar import Navbar  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 
 from rolecraft.ui import look  # noqa: E402
+from rolecraft.ui.blocks import Blocks  # noqa: E402
 from rolecraft.ui.cast_tab import build_cast_tab  # noqa: E402
 from rolecraft.ui.chat_tab import build_chat_tab  # noqa: E402
 from rolecraft.ui.compare_tab import build_compare_tab  # noqa: E402
@@ -53,7 +54,7 @@ _FONT = ["PingFang SC", "Noto Sans SC", "Noto Sans CJK SC", "Microsoft YaHei", "
 def build_app(services: Services) -> gr.Blocks:
     """The page with its queue, ready to be launched with `launch_options`."""
     secret = browser_secret(services.folder.path, services.settings.secret)
-    with gr.Blocks(
+    with Blocks(
         title=f"{ZH['title']} · {EN['title']}", analytics_enabled=False, fill_width=True
     ) as demo:
         _top()
