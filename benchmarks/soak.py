@@ -3,23 +3,28 @@
     python -m benchmarks.soak [--minutes 30] [--streams 32] [--base models/mini] [--json OUT]
 
 Visitors talk, wait, stop in the middle, go away, edit and come back with another adapter. Exit 1
-when memory grew by more than a twentieth after the first tenth of the time, or a slot is stuck.
+when memory grew by more than a twentieth after the first tenth of the time, a slot is stuck, a
+request failed, or nobody was answered.
 """
 
 import argparse
+import datetime
 import json
 import random
+import statistics
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rolecraft.conversation import Message, Sampling
 from rolecraft.engines.loading import LocalModel
 from rolecraft.engines.local import Worker
 from rolecraft.errors import InputRefused
 
+RESULT = Path(__file__).parent / "results" / "soak.json"
 WORDS = "今天天气很好我们去河边走走吧你吃饭了吗我想听你说说家乡的事情"
 GROWTH = 0.05
 PATIENCE_S = 60.0
@@ -38,16 +43,33 @@ class Outcome:
     stuck: int = 0
 
     @property
+    def tenths(self) -> list[float]:
+        """The median memory of each tenth of the time: one sample says little of a sawtooth."""
+        count = len(self.memory_mb)
+        cuts = [count * number // 10 for number in range(11)]
+        parts = [self.memory_mb[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+        return [statistics.median(part) for part in parts if part]
+
+    @property
     def growth(self) -> float:
-        """How much memory grew after the first tenth of the measurements."""
-        if len(self.memory_mb) < 2:
-            return 0.0
-        warm = self.memory_mb[len(self.memory_mb) // 10]
-        return max(self.memory_mb[-1] / warm - 1.0, 0.0)
+        """How much memory grew from the second tenth, when all is warm, to the highest after it."""
+        warm = self.tenths[1:]
+        return max(warm) / warm[0] - 1.0 if warm else 0.0
 
     @property
     def ok(self) -> bool:
-        return not self.broken and not self.stuck and self.growth <= GROWTH
+        return self.replies > 0 and not self.broken and not self.stuck and self.growth <= GROWTH
+
+    def facts(self, minutes: float, streams: int) -> dict[str, Any]:
+        """What is written down of a run."""
+        return {
+            "measured": datetime.date.today().isoformat(),
+            "command": f"python -m benchmarks.soak --minutes {minutes:g} --streams {streams}",
+            "ok": self.ok,
+            "growth": round(self.growth, 4),
+            "tenths_mb": [round(one, 1) for one in self.tenths],
+            **asdict(self),
+        }
 
 
 def memory_mb() -> float:
@@ -136,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--streams", type=int, default=32)
     parser.add_argument("--base", type=Path, default=Path("models/mini"))
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, default=RESULT)
     options = parser.parse_args(arguments)
     found = sorted((options.base / "adapters").glob("*/adapter_config.json"))
     adapters = {path.parent.name: str(path.parent) for path in found}
@@ -144,10 +166,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     worker = Worker(model)
     worker.start()
     outcome = Crowd(worker, options.streams, 64).run(options.minutes * 60, every=15.0)
-    facts = {**asdict(outcome), "growth": outcome.growth, "minutes": options.minutes}
-    print(json.dumps(facts, ensure_ascii=False, indent=2))
-    if options.json:
-        options.json.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    told = json.dumps(outcome.facts(options.minutes, options.streams), indent=2)
+    print(told)
+    options.json.write_text(told + "\n", encoding="utf-8")
     return 0 if outcome.ok else 1
 
 

@@ -1,6 +1,8 @@
 """The short form of the soak: every slot comes back and nothing breaks."""
 
-from benchmarks.soak import Crowd, Outcome
+import json
+
+from benchmarks.soak import RESULT, Crowd, Outcome
 from rolecraft.engines.loading import LocalModel
 from rolecraft.engines.local import Worker
 from tests.engines.checkpoints import TINY
@@ -19,7 +21,27 @@ def test_a_crowd_leaves_nothing_behind() -> None:
 
 
 def test_growth_is_told() -> None:
-    assert round(Outcome(memory_mb=[50.0, 100.0, 104.0]).growth, 2) == 1.08
-    steady = Outcome(memory_mb=[100.0] * 20 + [104.0])
-    assert steady.ok and not Outcome(memory_mb=[100.0] * 20 + [106.0]).ok
-    assert not Outcome(stuck=1).ok
+    rising = Outcome(replies=1, memory_mb=[50.0, 100.0, 104.0, *[108.0] * 7])
+    assert round(rising.growth, 2) == 0.08 and not rising.ok
+    # one sample that is high or low says nothing
+    sawtooth = [[100.0, 100.0, 140.0], [100.0, 60.0, 100.0]] * 5
+    steady = Outcome(replies=1, memory_mb=[one for tenth in sawtooth for one in tenth])
+    assert steady.growth == 0.0 and steady.ok
+    # what has gone up in the middle has grown, wherever it ends
+    bulge = Outcome(replies=1, memory_mb=[100.0] * 10 + [110.0] * 5 + [100.0] * 5)
+    assert round(bulge.growth, 2) == 0.1 and not bulge.ok
+    assert Outcome(replies=1).growth == 0.0
+
+
+def test_a_soak_without_a_reply_proves_nothing() -> None:
+    assert not Outcome(memory_mb=[100.0] * 20).ok
+    assert not Outcome(replies=9, stuck=1).ok and not Outcome(replies=9, broken=["x"]).ok
+
+
+def test_the_soak_that_was_run_kept_its_memory() -> None:
+    told = json.loads(RESULT.read_text("utf-8"))
+    names = ("replies", "stopped", "refused", "tokens", "broken", "memory_mb", "stuck")
+    outcome = Outcome(**{name: told[name] for name in names})
+    assert outcome.ok and told["ok"] and told["growth"] == round(outcome.growth, 4)
+    shown = f"{told['replies']:,} replies"
+    assert shown in (RESULT.parents[2] / "docs" / "engine.md").read_text("utf-8")
