@@ -68,13 +68,6 @@ def test_a_study_by_commands(run: Any, tmp_path: Path) -> None:
         assert (code, "It is the whole of the kept table" in out) == (0, True)
         code, out, _ = run("results", "replay", path)
         assert (code, out.strip().splitlines()[-1]) == (0, "Same board, bit for bit.")
-    code, out, _ = run("ratings", "to-training", str(tmp_path / "t"), "--json")
-    body = json.loads(out)
-    assert (body["sft"], body["records"]) == (0, {"in": 0, "used": 0, "refused": 0})
-    assert json.loads((tmp_path / "t" / "manifest.json").read_text())["engine"] == "rolecraft-mini"
-
-
-@pytest.mark.parametrize(
     code, out, _ = run("results", "snapshots", "--json")
     (kept,) = json.loads(out)
     assert (kept["shown"], len(kept["sha256"])) == (False, 64)
@@ -85,6 +78,13 @@ def test_a_study_by_commands(run: Any, tmp_path: Path) -> None:
     for which, said in ((kept["id"], "counts other ratings"), ("newest", "was kept yet")):
         code, _, err = run("ratings", "export", "out.csv", *choice, which)
         assert (code, said in err) == (1, True)
+    code, out, _ = run("ratings", "to-training", str(tmp_path / "t"), "--json")
+    body = json.loads(out)
+    assert (body["sft"], body["records"]) == (0, {"in": 0, "used": 0, "refused": 0})
+    assert json.loads((tmp_path / "t" / "manifest.json").read_text())["engine"] == "rolecraft-mini"
+
+
+@pytest.mark.parametrize(
     ("args", "said"),
     [
         (("ratings", "import-replies", "none.jsonl"), "none.jsonl cannot be read"),

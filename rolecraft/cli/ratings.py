@@ -21,9 +21,9 @@ from rolecraft.settings import Settings
 if TYPE_CHECKING:
     from rolecraft.conversation import Budget
     from rolecraft.ratings.desk import Desk
-    from rolecraft.store.database import Database
     from rolecraft.ratings.selection import Spec
     from rolecraft.store.boards import Snapshot
+    from rolecraft.store.database import Database
 
 Command = Callable[[argparse.Namespace, Settings], int]
 
@@ -35,11 +35,11 @@ def register(commands: Any, results: Any) -> None:
     export = _add(kinds, "export", _export, "write every rating to OUT.csv, .jsonl or .parquet")
     export.add_argument("out", type=Path, metavar="OUT")
     export.add_argument("--published", action="store_true", help="only with consent to publish")
-    _spec_arguments(export)
     export.add_argument(
         "--snapshot", default="", metavar="ID",
         help="the ratings that this kept table rests on; “newest” is the last of this choice",
     )  # fmt: skip
+    _spec_arguments(export)
     _add(kinds, "summary", _summary, "how many of what there is")
     check = _add(kinds, "verify", _verify, "check the chain, the hashes, the triggers and the file")
     check.add_argument(
@@ -105,14 +105,14 @@ def _spec_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--modes", nargs="+", choices=("blind", "open", "bank", "chat"))
     parser.add_argument("--leaks", choices=("included", "excluded"))
     parser.add_argument("--flagged", choices=("included", "excluded"))
-    parser.add_argument("--cap", type=int, help="ratings of one rater that count; 0 is all")
-    parser.add_argument("--draws", type=int, help="resamples for intervals")
     parser.add_argument(
         "--doubtful", choices=("included", "excluded"), help="raters who cannot tell, or rate alike"
     )
     parser.add_argument("--sources", nargs="+", choices=("live", "recorded"))
     kinds = ("anon", "invited", "expert")
     parser.add_argument("--raters", nargs="+", choices=kinds, dest="rater_kinds")
+    parser.add_argument("--cap", type=int, help="ratings of one rater that count; 0 is all")
+    parser.add_argument("--draws", type=int, help="resamples for intervals")
     parser.add_argument("--seed", type=int)
 
 
@@ -169,8 +169,6 @@ def _export(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _replay(args: argparse.Namespace, settings: Settings) -> int:
-    from rolecraft.ratings import board, exports, report
 def _kept(which: str, spec: "Spec", database: "Database") -> "Snapshot":
     """The kept table of this id, or the newest one of this choice of ratings."""
     from rolecraft.ratings.selection import Spec
@@ -212,6 +210,8 @@ def _of_snapshot(told: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
+def _replay(args: argparse.Namespace, settings: Settings) -> int:
+    from rolecraft.ratings import board, exports, report
     from rolecraft.ratings.selection import Spec
 
     table, manifest = exports.read(args.export)
@@ -301,8 +301,6 @@ def _study(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _to_training(args: argparse.Namespace, settings: Settings) -> int:
-    from rolecraft.characters import read_shelf
 def _close(args: argparse.Namespace, settings: Settings) -> int:
     with opened(settings) as (_, desk):
         closed = desk.studies.close(args.name)
@@ -315,6 +313,8 @@ def _close(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def _to_training(args: argparse.Namespace, settings: Settings) -> int:
+    from rolecraft.characters import read_shelf
     from rolecraft.ratings import harvested, training
     from rolecraft.ratings.material import Learner
     from rolecraft.store import rating_rows

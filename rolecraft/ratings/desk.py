@@ -169,6 +169,8 @@ class Desk:
         waiting = self.ratings.waiting(visit.rater, ("bank", "training"))
         if waiting and waiting.item in held:
             return self._sheet(waiting, self._progress(plan, items, facts))
+        if study.closed(stand):
+            return Done("closed")
         past = [Past(item, shown, state, repeat) for item, shown, state, repeat, _ in facts.past]
         found = study.next_item(plan, items, past, self._clock(), rng)
         if isinstance(found, Done):
@@ -176,8 +178,6 @@ class Desk:
         item = next(one for one in facts.items if one.id == found.item)
         offer = self._offer(visit, plan, item, found, facts)
         form = self.ratings.open(visit.rater, visit.session, offer, rng, plan.lease_ms)
-        if study.closed(stand):
-            return Done("closed")
         return self._sheet(form, self._progress(plan, items, facts))
 
     def sheet(self, visit: Visit, form: str) -> Sheet:

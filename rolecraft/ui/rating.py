@@ -116,10 +116,10 @@ class Rating:
             return scene.notice(language, "rate_none_title", say(language, "rate_none"))
         visit = self._seats.visit(step.place, step.caller)
         if not visit.agreed:
-            body = scene.consent(language)
             if asked and closed(stands[asked]):
                 said = say(language, "rate_done_closed")
                 return scene.notice(language, "rate_none_title", said)
+            body = scene.consent(language)
             return scene.page(say(language, "rate_consent_title"), body, kind="quiet-page")
         return self._next(step, visit, asked or open_to_all[0])
 

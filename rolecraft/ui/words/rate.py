@@ -78,13 +78,13 @@ ZH = {
     "rate_done_title": "都评完了，谢谢你！",
     "rate_done": "你评了 {count} 条。每一条都让这些人说话更像自己。",
     "rate_done_empty": "能评的你都评过了。",
+    "rate_done_closed": "这次打分已经结束，评分不再更改，结果会在结果页公布。",
     "rate_done_later": "想请你过些时候再回来，把其中几条重新看一遍：",
     "rate_receipt": "你的凭证号",
     "rate_receipt_note": "要证明参加过，报这个号就行；它对应你最后一条评分。",
     "rate_copy": "复制",
     "rate_back": "回到打分",
     "rate_mine": "我的评分和同意",
-    "rate_done_closed": "这次打分已经结束，评分不再更改，结果会在结果页公布。",
     "rate_mine_none": "你还没有评过。",
     "rate_change": "修改",
     "rate_withdraw": "撤回",
@@ -118,6 +118,9 @@ ZH = {
     "rate_refused_rated": "这一条你已经评过了，可以在“我的评分”里修改。",
     "rate_refused_withdrawn": "这条评分已经撤回，不能再改。",
     "rate_refused_unrated": "这一条还没有评分。",
+    "rate_refused_mixed": "这段话里换过模型或设定，不能当一整段来评。"
+    "请点单条回答旁的星星，一条一条地评。",
+    "rate_refused_closed": "这次打分已经结束，评分不能再改。",
     "rate_refused_final": "名字已经公布，这条评分不能再改。",
     "rate_refused_failed": "其中一个回答出了错，这一条不能评了。",
     "rate_refused_skipped": "这一条你已经跳过了，来看下一条。",
@@ -125,9 +128,6 @@ ZH = {
     "rate_refused_not_ended": "等回答都说完再打分。",
     "rate_refused_bad_value": "分数只能是 1 到 5 的整数，或者“不适用”。",
     "rate_refused_no_names": "名字要等活动结束才公布。",
-    "rate_refused_mixed": "这段话里换过模型或设定，不能当一整段来评。"
-    "请点单条回答旁的星星，一条一条地评。",
-    "rate_refused_closed": "这次打分已经结束，评分不能再改。",
     "rate_refused_no_names_yet": "打完分才公布名字。",
     "rate_refused_not_shown": "你评的回答没有在这里出现过。请刷新页面。",
     "rate_refused_not_asked": "这里没有问这一项。请刷新页面。",
@@ -219,6 +219,8 @@ EN = {
     "rate_done_title": "All done, thank you!",
     "rate_done": "You rated {count}. Each one helps these people sound more like themselves.",
     "rate_done_empty": "You have rated everything there is for you.",
+    "rate_done_closed": "This study is closed: its ratings are final, and the results page shows "
+    "what came of it.",
     "rate_done_later": "Please come back later to look at a few of them once more:",
     "rate_receipt": "Your receipt code",
     "rate_receipt_note": "Quote it to show that you took part; it stands for your last rating.",
@@ -232,8 +234,6 @@ EN = {
     "rate_skipped": "skipped",
     "rate_na_short": "n/a",
     "rate_mine_code": "code {code}",
-    "rate_done_closed": "This study is closed: its ratings are final, and the results page shows "
-    "what came of it.",
     "rate_consent_now": "Your consent",
     "rate_consent_save": "Update",
     "rate_consent_saved": "Noted.",
@@ -261,6 +261,9 @@ EN = {
     "rate_refused_rated": "You have rated this already. Change it under “My ratings”.",
     "rate_refused_withdrawn": "This rating was withdrawn and stays so.",
     "rate_refused_unrated": "There is no rating here yet.",
+    "rate_refused_mixed": "The engine or its settings changed during this talk, so it cannot be "
+    "rated as one. Rate single replies by the star beside each.",
+    "rate_refused_closed": "The study is closed: its ratings are final.",
     "rate_refused_final": "The names are out: this rating is final.",
     "rate_refused_failed": "One of the replies has failed, so this cannot be rated.",
     "rate_refused_skipped": "You have skipped this one. Here is the next.",
@@ -275,9 +278,6 @@ EN = {
     "rate_refused_seen": "You have seen this one already. Here is the next.",
     "rate_refused_bad_comment": "The comment holds signs that cannot be kept. Remove them.",
     "rate_refused_long_comment": "The comment is too long. Please shorten it.",
-    "rate_refused_mixed": "The engine or its settings changed during this talk, so it cannot be "
-    "rated as one. Rate single replies by the star beside each.",
-    "rate_refused_closed": "The study is closed: its ratings are final.",
     "rate_refused_incomplete": "Something is still open. If you cannot tell, choose “Not "
     "applicable”.",
     "rate_refused_invited": "This study is for invited raters. Please use the link you were sent.",

@@ -140,14 +140,14 @@ ZH = {
     ),
     "results_paper_kind": "论文的结果",
     "results_how": "这些数怎么来的",
+    "results_open_all": "所有人都同意公开自己的逐条评分，导出的就是这张表。",
+    "results_open_part": "{raters} 位评分人里有 {open} 位同意公开自己的逐条评分；"
+    "导出的数据给出这 {ratings} 条评分的表：",
     "results_how_about": "每一版都能从导出的数据一位不差地重算出来：",
     "results_data": "数据指纹",
     "results_method": "算法",
     "results_seed": "随机种子",
     "results_under": "{arm} · {criterion}",
-    "results_open_all": "所有人都同意公开自己的逐条评分，导出的就是这张表。",
-    "results_open_part": "{raters} 位评分人里有 {open} 位同意公开自己的逐条评分；"
-    "导出的数据给出这 {ratings} 条评分的表：",
     "results_under_about": "{replies} 条回答，{ratings} 个分数",
     "results_under_held": "还有 {count} 条回答有人正要打分，先不给看。",
     "results_under_none": "底下没有可以看的评分：可能后来撤回了，或者还有人要打分。",
@@ -348,6 +348,9 @@ EN = {
     ),
     "results_paper_kind": "theirs",
     "results_how": "How these numbers are made",
+    "results_open_all": "Everyone has their single ratings published: the export gives this table.",
+    "results_open_part": "{open} of {raters} raters have their single ratings published; the "
+    "export gives the table of those {ratings} ratings:",
     "results_how_about": "Every version can be rebuilt bit for bit from its export:",
     "results_data": "Data hash",
     "results_method": "Method",
@@ -358,9 +361,6 @@ EN = {
         "{count} more replies are still to be rated by somebody, so they stay shut."
     ),
     "results_under_none": (
-    "results_open_all": "Everyone has their single ratings published: the export gives this table.",
-    "results_open_part": "{open} of {raters} raters have their single ratings published; the "
-    "export gives the table of those {ratings} ratings:",
         "There is nothing to see: the ratings were withdrawn, or somebody is still "
         "to rate these replies."
     ),
