@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from rolecraft import __version__
+from rolecraft.cli.raters import register as register_raters
 from rolecraft.errors import ResultsError
 from rolecraft.settings import Settings
 
@@ -65,6 +66,7 @@ def register(commands: Any, results: Any) -> None:
     study.add_argument("--items", type=int, default=0, help="how many targets (default: all)")
     study.add_argument("--seed", type=int, default=0)
     study.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", dest="plan")
+    register_raters(kinds)
     train = _add(kinds, "to-training", _to_training, "training data from ratings and votes")
     _training_arguments(train)
     human = _add(results, "human", _human, "the board of human ratings, in Table 4's form")

@@ -60,7 +60,9 @@ def compute(rows: Rows, spec: Spec) -> dict[str, Any]:
         "raters": rater_quality(everybody.valued()),
         "halo": _halo(main),
         "sensitivity": _sensitivity(usable, spec, arms)
-        | {"doubtful_included": _by_arm(capped(targets(everybody, spec), spec.cap)[0], arms)},
+        | {"doubtful_included": _by_arm(capped(targets(everybody, spec), spec.cap)[0], arms)}
+        | _without_one(main, arms)
+        | _by_kind(main, arms),
         "sources": _sources(main, arms),
         "by_character": _by(main, "character", arms),
         "by_emotion": _by(main, "emotion", arms),
@@ -217,6 +219,41 @@ def _by_arm(chosen: Chosen, labels: Mapping[str, str], *, weigh: bool = False) -
         mean = np.average(rows["value"][own], weights=weight[own])
         found[name] = {"mean": float(mean), "n": int(own.sum())}
     return found
+
+
+def _without_one(chosen: Chosen, labels: Mapping[str, str]) -> dict[str, Any]:
+    """The lowest and the highest mean of each arm without any one rater: what one fan can do."""
+    rows = chosen.valued()
+    rater, names = codes(rows["rater"]), [labels[rev] for rev in rows["model_rev"]]
+    arms = sorted(set(names))
+    raters = int(rater.max(initial=-1)) + 1
+    if raters < 2:
+        return {}
+    cell = rater * len(arms) + np.array([arms.index(name) for name in names], dtype=np.int64)
+    size = raters * len(arms)
+    own_n = np.bincount(cell, minlength=size).reshape(raters, -1)
+    own_sum = np.bincount(cell, weights=rows["value"], minlength=size).reshape(raters, -1)
+    n, total = own_n.sum(axis=0) - own_n, own_sum.sum(axis=0) - own_sum
+    mean = np.where(n > 0, total / np.maximum(n, 1), np.nan)
+    lines: dict[str, Any] = {"lowest_without_one": {}, "highest_without_one": {}}
+    for place, arm in enumerate(arms):
+        if np.isfinite(mean[:, place]).any():
+            for name, pick in (("lowest", np.nanargmin), ("highest", np.nanargmax)):
+                who = int(pick(mean[:, place]))
+                line = {"mean": float(mean[who, place]), "n": int(n[who, place])}
+                lines[f"{name}_without_one"][arm] = line
+    return lines
+
+
+def _by_kind(chosen: Chosen, labels: Mapping[str, str]) -> dict[str, Any]:
+    """Invited raters and the others apart, where both have rated: the team invites its own."""
+    kinds = set(chosen["rater_kind"])
+    if len(kinds) < 2:
+        return {}
+    return {
+        f"{kind}_only": _by_arm(chosen.only(chosen["rater_kind"] == kind), labels)
+        for kind in sorted(kinds)
+    }
 
 
 def _sources(chosen: Chosen, labels: Mapping[str, str]) -> dict[str, dict[str, int]]:

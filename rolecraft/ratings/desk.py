@@ -22,6 +22,7 @@ from rolecraft.store.database import Database
 from rolecraft.store.folder import DataFolder
 from rolecraft.store.forms import CRITERIA, Form, Mode, Receipt, Submission
 from rolecraft.store.generations import Arm, Generations
+from rolecraft.store.moderating import Moderating
 from rolecraft.store.raters import SCOPES, Rater, Raters, Scope, rating_key
 from rolecraft.store.rating_check import prove
 from rolecraft.store.ratings import Offer, Ratings
@@ -81,6 +82,7 @@ class Desk:
             database, raters, app, lambda: now, **options
         )
         self.generations = Generations(database, app, clock)
+        self.moderating = Moderating(database, clock)
         self.shown = Shown(database)
         self.ratings = Ratings(database, self.raters, app, clock, **options)
         self.studies = Studies(database, clock)
@@ -104,6 +106,7 @@ class Desk:
             later.start()
         else:
             desk.generations.close_unfinished()
+        desk.moderating.judge_again()
         desk.take_kept()
         return desk
 
@@ -133,6 +136,10 @@ class Desk:
         if self._spool and taken + refused:
             self._spool.clear()
         return taken, refused
+
+    def unsaved(self) -> int:
+        """How many submissions wait beside the database until the next start takes them."""
+        return len(self._spool.take()) if self._spool else 0
 
     def enter(
         self,

@@ -85,6 +85,8 @@ class Material:
     def unfit(self, reply: str) -> str:
         """Why this reply is in no example, be it as the better or as the worse one."""
         facts = self._facts[reply]
+        if facts["moderation"] != "pass":
+            return "not to be shown to anyone"
         whole = facts["finish"] == "stop"
         said = unfit(facts["reply_text"]) if whole else "stopped, cut off or broken"
         return said or self.no_prompt(reply)

@@ -11,8 +11,8 @@ from typing import Any
 from rolecraft.emotions import split_opening
 from rolecraft.ratings import records
 from rolecraft.ratings.material import Learner, Material, bare, unfit
-from rolecraft.ratings.selection import doubtful_raters
 from rolecraft.ratings.records import Accounts, Record
+from rolecraft.ratings.selection import doubtful_raters
 
 MODES = ("blind", "bank", "chat")
 Key = tuple[str, ...]

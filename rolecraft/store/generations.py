@@ -13,7 +13,7 @@ from typing import Literal
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from rolecraft import marks
+from rolecraft import marks, moderation
 from rolecraft.conversation import Reply
 from rolecraft.errors import RatingRefused
 from rolecraft.store.chain import digest
@@ -88,13 +88,12 @@ class Generations:
                         "Start another conversation."
                     )
                 return found.id
-            labels = ["deanonymise"] if marks.asks_identity(user_text) else []
             salt = secrets.token_hex(16)
             row = TurnRow(
                 id=self._new_id(), conversation_id=conversation, turn_no=number, rater_id=rater,
                 character_rev_id=self._character(session, *card), user_text=user_text, salt=salt,
                 text_sha256=digest(salt + user_text),
-                moderation_json=_json({"labels": labels, "verdict": "unknown"}),
+                moderation_json=moderation.judge(user_text, personal=rater is not None).as_json(),
                 prompt_source=source, prompt_bank_id=bank, created_ms=self._clock(),
             )  # fmt: skip
             session.add(row)

@@ -28,6 +28,7 @@ __all__ = [
     "EventRow",
     "FlagRow",
     "PresentationRow",
+    "ReportRow",
     "ScoreRow",
 ]
 
@@ -174,6 +175,26 @@ class FlagRow(Base):
     verdict: Mapped[str] = mapped_column(String(16))
     excludes: Mapped[int] = mapped_column()
     detail: Mapped[str] = mapped_column(Text)
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class ReportRow(Base):
+    """That a rater wants a reply looked at, or what someone of the team decided of it."""
+
+    __tablename__ = "report"
+    __table_args__ = (
+        UniqueConstraint("number"),
+        UniqueConstraint("generation_id", "rater_id"),
+        CheckConstraint("kind IN ('report', 'pass', 'fail')", name="kind"),
+        CheckConstraint("(kind = 'report') = (rater_id IS NOT NULL)", name="by"),
+    )
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
+    generation_id: Mapped[str] = mapped_column(ForeignKey("generation.id"))
+    rater_id: Mapped[str | None] = mapped_column(ForeignKey("rater.id"))  # NULL: of the team
+    kind: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(String(64))
     created_ms: Mapped[int] = mapped_column(BigInteger)
 
 

@@ -11,9 +11,11 @@ from typing import Any, Literal
 from sqlalchemy import column, select, table
 from sqlalchemy.orm import Session
 
+from rolecraft.moderation import judge
 from rolecraft.store.chain import digest
 from rolecraft.store.database import Database
 from rolecraft.store.forms import CRITERIA, PREFERENCE
+from rolecraft.store.moderating import rulings, verdict_of
 from rolecraft.store.rated_schema import CommentRow, EventRow, FlagRow, PresentationRow, ScoreRow
 from rolecraft.store.shown_schema import (
     MODEL_IDENTITY,
@@ -107,6 +109,7 @@ COLUMNS = (
         ("attempt", "int", "which try it was"),
         ("emotion", "text", "label that opened the reply"),
         ("finish", "text", "how it ended: stop, length, user_stop"),
+        ("moderation", "text", "pass, fail or unknown; only what passes is given in words"),
         ("reply_text", "text", "the reply"),
         ("reply_sha256", "text", "hash of its text"),
         ("whole_sha256", "text", "hash of the reply with all that made it"),
@@ -129,6 +132,7 @@ COLUMNS = (
     ),
 )
 BY_NAME = {column.name: column for column in COLUMNS}
+_JUDGED = ("user_text", "moderation", "reply_text")
 TEXTS = ("user_text", "comment", "reply_text")  # heavy, and of no use to a table
 
 Table = dict[str, list[Any]]  # column → values, all of one length
@@ -228,6 +232,9 @@ class _Reader:
         publish = "publish" in consents
         flags = self._flags.get(event.id, [])
         own_words = turn.rater_id is not None
+        sides = (form.left_gen, form.right_gen or form.left_gen)
+        decent = all(self._replies[side]["moderation"] == "pass" for side in sides)
+        comment = self._comments.get(event.id) or ""
         return {
             "event": event.id, "number": event.number, "row_hash": event.row_hash,
             "seq": event.seq, "kind": event.kind, "skip_reason": event.skip_reason or "",
@@ -242,8 +249,8 @@ class _Reader:
             "prompt_source": turn.prompt_source,
             "asks_identity": int("deanonymise" in turn.moderation_json), "character": character,
             "character_sha256": card,
-            "user_text": (turn.user_text or "") if publish or not own_words else "",
-            "comment": (self._comments.get(event.id) or "") if publish else "",
+            "user_text": (turn.user_text or "") if decent and (publish or not own_words) else "",
+            "comment": comment if comment and publish and _decent(comment) else "",
             "flags": ",".join(rule for rule, _ in flags),
             "excluded": int(any(excludes for _, excludes in flags)),
             "active_ms": event.active_ms, "wall_ms": event.wall_ms,
@@ -268,21 +275,29 @@ class _Reader:
                 "adapter": model.adapter, "adapter_sha256": model.adapter_sha256,
             }  # fmt: skip
         reply = GenerationRow
-        with_text = "reply_text" in self._chosen["reply"]
+        chosen = [*self._chosen["event"], *self._chosen["reply"]]
+        with_text = bool(set(chosen) & set(_JUDGED))
+        decided = rulings(self._session) if with_text else {}
         query = select(
             reply.id, reply.model_rev_id, reply.source, reply.attempt, reply.emotion, reply.finish,
             reply.reply_sha256, reply.whole_sha256, reply.seed, reply.leak_json, reply.style_json,
-            reply.first_token_ms, reply.total_ms, reply.reply_text if with_text else reply.id,
-        )  # fmt: skip
+            reply.first_token_ms, reply.total_ms, TurnRow.rater_id, TurnRow.moderation_json,
+            reply.reply_text if with_text else reply.id,
+        ).join(TurnRow, TurnRow.id == reply.turn_id)  # fmt: skip
         for row in self._session.execute(query.execution_options(yield_per=1000)):
             leaks, style = json.loads(row.leak_json), json.loads(row.style_json)
+            verdict = ""
+            if with_text:
+                judged = row.moderation_json, row.rater_id is not None, row[-1]
+                verdict = verdict_of(decided.get(row.id), *judged)
             yield row.id, {
                 **models[row.model_rev_id], **style, "source": row.source, "attempt": row.attempt,
                 "emotion": row.emotion or "", "finish": row.finish or "",
                 "reply_sha256": row.reply_sha256, "whole_sha256": row.whole_sha256,
                 "seed": row.seed, "leak_models": ",".join(leaks["models"]),
                 "leak_broken": ",".join(leaks["broken"]), "first_token_ms": row.first_token_ms,
-                "total_ms": row.total_ms, "reply_text": row[-1],
+                "total_ms": row.total_ms, "moderation": verdict,
+                "reply_text": row[-1] if verdict == "pass" else "",
             }  # fmt: skip
 
     def _scores(self) -> dict[str, dict[str, dict[str, int | None]]]:
@@ -293,6 +308,10 @@ class _Reader:
         for event, generation, criterion, value in self._session.execute(query):
             found.setdefault(event, {}).setdefault(generation, {})[criterion] = value
         return found
+
+
+def _decent(text: str) -> bool:
+    return judge(text).verdict == "pass"
 
 
 def _sides(form: PresentationRow) -> Iterator[tuple[str, str, str]]:

@@ -13,6 +13,7 @@ from sqlalchemy import or_, select
 from rolecraft.conversation import Finish
 from rolecraft.store.database import Database
 from rolecraft.store.generations import FAILED, known
+from rolecraft.store.moderating import passes
 from rolecraft.store.rated_schema import PresentationRow
 from rolecraft.store.raters import Scope
 from rolecraft.store.shown_schema import (
@@ -99,7 +100,7 @@ class Shown:
             return (*(_said(*each) for each in earlier.values()), _said(end, last))
 
     def public(self, generation: str) -> bool:
-        """Whether the words that a reply answers may be shown to anyone."""
+        """Whether the words that a reply answers may be shown to anyone: agreed to, and decent."""
         agreed = select(ConsentRow.rater_id).where(
             ConsentRow.scope == "publish", ConsentRow.withdrawn_ms.is_(None)
         )
@@ -112,7 +113,12 @@ class Shown:
             )
         )
         with self._database.read() as session:
-            return session.scalar(query) is not None
+            return session.scalar(query) is not None and passes(session, generation)
+
+    def decent(self, generation: str) -> bool:
+        """Whether a reply itself may be shown to anyone."""
+        with self._database.read() as session:
+            return passes(session, generation)
 
     def unagreed(self, scope: Scope) -> frozenset[str]:
         """The replies to words of someone who does not agree to this scope now."""

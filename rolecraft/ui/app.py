@@ -22,7 +22,7 @@ import gradio as gr  # noqa: E402
 from gradio.components.navbar import Navbar  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 
-from rolecraft.ui import look  # noqa: E402
+from rolecraft.ui import health, look  # noqa: E402
 from rolecraft.ui.blocks import Blocks  # noqa: E402
 from rolecraft.ui.cast_tab import build_cast_tab  # noqa: E402
 from rolecraft.ui.chat_tab import build_chat_tab  # noqa: E402
@@ -106,7 +106,7 @@ def launch_options(services: Services) -> dict[str, Any]:
         ),
         "app_kwargs": {
             "middleware": [guard],
-            "routes": look.routes(services.shelf),
+            "routes": [*look.routes(services.shelf), health.route(services)],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,

@@ -4,24 +4,15 @@ Pure: values go in, HTML comes out. A `Pane` is `told` only when its arm may be 
 nothing here knows an arm.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rolecraft.store.forms import PREFERENCES, Form
 from rolecraft.ui.compare_ballot import LETTERS, ballot
 from rolecraft.ui.compare_told import Told, differences
-from rolecraft.ui.markup import ICONS, button, emotion_tag, escape, word
+from rolecraft.ui.markup import ICONS, button, emotion_tag, escape, plain, word
+from rolecraft.ui.rating_form import report_button
 from rolecraft.ui.texts import Language, say
-
-# Bold, headings, bullets and code give away which kind of model writes; a person's talk has none.
-_MARKDOWN = (
-    (re.compile(r"(\*\*|__|`{1,3})(?=\S)(.+?)(?<=\S)\1", re.DOTALL), r"\2"),
-    (re.compile(r"^\s{0,3}(?:#{1,6}|[-*+>])\s+", re.MULTILINE), ""),
-    (re.compile(r"[ \t]+$", re.MULTILINE), ""),
-    (re.compile(r"\n{3,}"), "\n\n"),
-)
-
 
 _SAID_BY_SCRIPT = (
     "ready", "choose_first", "scores_open", "saving", "unsaved", "skip", "read_both",
@@ -58,13 +49,13 @@ def waiting(panes: Sequence[Pane], form: str, language: Language) -> str:
 
 def voting(panes: Sequence[Pane], form: Form, language: Language) -> str:
     """Both have ended: the ballot, in the order that was drawn for this rater."""
-    cells = "".join(_pane(pane, language) for pane in panes)
+    cells = "".join(_pane(pane, language, form=form) for pane in panes)
     return _section("vote", form.id, cells, ballot(form, language), language, token=form.token)
 
 
 def saved(panes: Sequence[Pane], form: Form, verdict: Verdict, language: Language) -> str:
     """The vote is stored and no name told: it can still be changed."""
-    cells = "".join(_pane(pane, language, picked=verdict.preference) for pane in panes)
+    cells = "".join(_pane(pane, language, picked=verdict.preference, form=form) for pane in panes)
     said = (
         f'<div class="stored" role="status">{ICONS["check"]}<div>'
         f"<strong>{_choice(verdict, language)}</strong>"
@@ -113,13 +104,6 @@ def unasked(language: Language, *, expired: bool = False) -> str:
     return _section("lost", "", "", said, language)
 
 
-def plain(text: str) -> str:
-    """The reply without Markdown, for both sides alike."""
-    for pattern, kept in _MARKDOWN:
-        text = pattern.sub(kept, text)
-    return text.strip()
-
-
 def _section(
     state: str, form: str, cells: str, below: str, language: Language, token: str = ""
 ) -> str:
@@ -142,7 +126,7 @@ def _section(
 
 def _pane(
     pane: Pane, language: Language, *, body: str = "", stop: bool = False,
-    picked: str | None = None, goes_on: bool = False,
+    picked: str | None = None, goes_on: bool = False, form: Form | None = None,
 ) -> str:  # fmt: skip
     letter = LETTERS[pane.side]
     name = escape(pane.told.name) if pane.told else word(language, "compare_hidden")
@@ -162,13 +146,15 @@ def _pane(
         if pane.text
         else f'<div class="cmp-said empty">{word(language, "empty_reply")}</div>'
     )
+    report = report_button(form, language, pane.side) if form else ""
     states = {"picked": picked == pane.side, "named": pane.told is not None, "failed": pane.failed}
     kind = " ".join(state for state, is_so in states.items() if is_so)
     return (
         f'<article class="cmp-pane {kind}" data-side="{pane.side}" '
         f'aria-label="{word(language, "compare_reply", letter=letter)}">'
         f'<header><b class="letter" aria-hidden="true">{letter}</b>'
-        f'<span class="who">{name}</span>{tag}{mark}{going}{stopper}</header>{shown}</article>'
+        f'<span class="who">{name}</span>{tag}{mark}{going}{stopper}</header>'
+        f"{shown}{report}</article>"
     )
 
 

@@ -85,7 +85,7 @@ class Comparing:
         steps: dict[str, Callable[[Step], View]] = {
             "mode": self._mode, "pick": self._pick, "back": self._back, "say": self._say,
             "retry": self._retry, "stop": self._stop, "submit": self._save, "revise": self._save,
-            "reveal": self._reveal, "look": self._look,
+            "reveal": self._reveal, "look": self._look, "report": self._report,
         }  # fmt: skip
         taken = steps.get(str(sent.get("do")))
         if taken is None:
@@ -222,6 +222,10 @@ class Comparing:
         visit = self._seats.visit(step.place, step.caller)
         self._settled(step, visit)
         return self._pair_now(step)
+
+    def _report(self, step: Step) -> View:
+        self._seats.report(self._seats.visit(step.place, step.caller), step.sent)
+        return View(note=note(step.sent, "told", say(step.caller.language, "rate_reported")))
 
     def _settled(self, step: Step, visit: Visit) -> None:
         """After the vote: tell the names and let the talk go on with the chosen reply.

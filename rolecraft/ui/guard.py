@@ -21,8 +21,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # The page needs these and nothing else; what gradio may add is closed until it is looked at.
 OPEN = frozenset(
-    {"", "assets", "config", "favicon.ico", "gradio_api", "look", "manifest.json", "robots.txt",
-     "static", "theme.css", *PATHS}
+    {"", "assets", "config", "favicon.ico", "gradio_api", "health", "look", "manifest.json",
+     "robots.txt", "static", "theme.css", *PATHS}
 )  # fmt: skip
 OPEN_API = frozenset(
     {"app_id", "cancel", "file", "heartbeat", "info", "queue", "reset", "startup-events",

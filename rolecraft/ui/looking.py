@@ -130,11 +130,15 @@ class Looking:
         known = self._published.ratings(version, "included").texts
         if generation not in known or generation in self._published.withheld():
             raise InputRefused(say(language, "results_gone"))
-        trace = self._shown.trace(generation)
+        trace, decent = self._shown.trace(generation), self._shown.decent(generation)
         made = None
         if sent.get("do") == "again":
             self._services.doorkeeper.admit(key)  # a model is asked, as by a message
+            if not decent:  # what must not be shown is not made once more to be shown
+                raise InputRefused(say(language, "results_withheld"))
             made = again(trace, self._services.catalog.open)
+        if not decent:
+            trace = {**trace, "reply_text": ""}
         return results_cell.details(
             trace, self._shown.conversation(generation), self._shown.public(generation),
             self._people, language, made,

@@ -79,6 +79,7 @@ class Rating:
             "scopes": self._scopes,
             "leave": self._leave,
             "erase": self._erase,
+            "report": self._report,
         }
         taken = steps.get(str(sent.get("do")))
         if taken is None:
@@ -238,6 +239,11 @@ class Rating:
         view = scene.notice(step.language, "rate_erased_title", say(step.language, "rate_erased"))
         told = note({}, "erased")
         return RateShown(view=view, mine=scene.folded(step.language), note=told)
+
+    def _report(self, step: _Step) -> RateShown:
+        visit = self._seats.visit(step.place, step.caller)
+        self._seats.report(visit, step.sent)
+        return RateShown(note=note(step.sent, "told", say(step.language, "rate_reported")))
 
     def _refused(self, step: _Step, error: RatingRefused) -> RateShown:
         """Say why; a form that cannot be rated any more gives way to the next."""

@@ -12,6 +12,7 @@ from rolecraft.characters.model import Character, field_name
 from rolecraft.ratings import rubric
 from rolecraft.ratings.desk import Sheet
 from rolecraft.store.forms import COMMENT_LENGTH, PREFERENCE, SKIPS, Form, takes_better_words
+from rolecraft.store.moderating import REASONS
 from rolecraft.store.shown import Said
 from rolecraft.ui.faces import Face
 from rolecraft.ui.markup import emotion_tag, escape, plain, word
@@ -43,6 +44,7 @@ def form(sheet: Sheet, language: Language, *, save: str, given: Given | None = N
     )
     shown = sum(len(one.text) + len(one.user) for one in (*sheet.left, *(sheet.right or ())))
     words = "".join(f' data-{key}="{word(language, f"rate_{key}")}"' for key in _SAID_BY_SCRIPT)
+    report = "" if given or held.mode in ("chat", "training") else report_button(held, language)
     return (
         f'<form class="rating" data-form="{escape(held.id)}" data-token="{escape(held.token)}" '
         f'data-do="{"revise" if given else "submit"}" data-chars="{shown}"{words} novalidate>'
@@ -50,7 +52,30 @@ def form(sheet: Sheet, language: Language, *, save: str, given: Given | None = N
         '<p class="missing" role="alert" hidden></p>'
         f'<div class="send"><button type="submit" class="primary">{word(language, save)}</button>'
         f"{'' if given or held.mode == 'chat' else _skip(language)}"
-        '<p class="state" role="status" aria-live="polite"></p></div></form>'
+        f'{report}<p class="state" role="status" aria-live="polite"></p></div></form>'
+    )
+
+
+def report_button(held: Form, language: Language, side: str = "") -> str:
+    """Where anyone may say that a reply, or what it answers, should be shown to nobody.
+
+    Of a pair each side has its own, or only the one that is named.
+    """
+    sides = [side] if side else ["left", *(["right"] if held.right else [])]
+    token = f'data-form="{escape(held.id)}" data-token="{escape(held.token)}"'
+    rows = ""
+    for one in sides:
+        name = f"rate_reply_{'a' if one == 'left' else 'b'}"
+        label = f"{word(language, name)} · " if held.right else ""
+        rows += "".join(
+            f'<button type="button" class="quiet" data-act="report" {token} data-side="{one}" '
+            f'data-reason="{reason}">{label}{word(language, f"rate_report_{reason}")}</button>'
+            for reason in REASONS
+        )
+    return (
+        f'<details class="pass report"><summary>{word(language, "rate_report")}</summary>'
+        f'<div class="reasons" role="group" aria-label="{word(language, "rate_report_why")}">'
+        f"<p>{word(language, 'rate_report_why')}</p>{rows}</div></details>"
     )
 
 

@@ -82,7 +82,7 @@ def _reply(one: RatedReply, people: People, language: Language) -> str:
     return (
         f"<li><div class='byline'><strong>{escape(name)}</strong>"
         f"{emotion_tag(one.emotion or None, language)}{cut}</div>{asked}"
-        f"<p class='answer'>{escape(one.text)}</p>{leaks if one.leaks else ''}"
+        f"{_answer(one.text, language)}{leaks if one.leaks else ''}"
         f"<ul class='said'>{''.join(_said(each, language) for each in one.said)}</ul>"
         + button(
             say(language, "results_details"), "reply", kind="link",
@@ -90,6 +90,12 @@ def _reply(one: RatedReply, people: People, language: Language) -> str:
         )
         + "</li>"
     )  # fmt: skip
+
+
+def _answer(text: str, language: Language) -> str:
+    if not text:
+        return f"<p class='about'>{word(language, 'results_withheld')}</p>"
+    return f"<p class='answer'>{escape(text)}</p>"
 
 
 def _said(one: Said, language: Language) -> str:
@@ -117,7 +123,7 @@ def _private(trace: Mapping[str, Any], name: str, language: Language) -> str:
         f"<p class='about'>{word(language, 'results_private')}</p><div class='spoken'>"
         f"<div class='byline'><strong>{escape(name)}</strong>"
         f"{emotion_tag(trace['emotion'], language)}</div>"
-        f"<p class='answer'>{escape(trace['reply_text'])}</p></div>"
+        f"{_answer(trace['reply_text'], language)}</div>"
     )
 
 

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import gradio as gr
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 
 from rolecraft.errors import RatingNotSaved, RatingRefused, StoreUnavailable
 from rolecraft.ratings.desk import Desk, Visit
@@ -27,6 +30,7 @@ from rolecraft.ui.visitor import Place
 Deed = Literal["submit", "revise", "skip", "withdraw"]
 _MOST_VISITS = 2000  # kept at once; who is forgotten is met again from the database
 _MOST_SCORES = 50
+_A_MINUTE = RateLimitItemPerMinute(60)  # of what one rater sends, whatever page or script it is
 _LONGEST = 2**53
 
 
@@ -67,6 +71,7 @@ class Seats:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self._visits: OrderedDict[tuple[str, str, str], Visit] = OrderedDict()
+        self._windows = MovingWindowRateLimiter(MemoryStorage())
         self._lock = threading.Lock()
 
     def visit(self, place: Place, caller: Caller) -> Visit:
@@ -100,7 +105,12 @@ class Seats:
                 del self._visits[key]
 
     def save(self, visit: Visit, deed: Deed, sent: Mapping[str, Any]) -> Receipt:
-        """Store what was sent. Raises `RatingNotSaved` and `RatingRefused`."""
+        """Store what was sent. Raises `RatingNotSaved` and `RatingRefused`.
+
+        Nobody rates as often as `_A_MINUTE`, though a page that sends again may come near.
+        """
+        if not self._windows.hit(_A_MINUTE, visit.rater):
+            raise RatingRefused("That was too fast. Wait a minute, then send it again.", "too_fast")
         submission = submission_of(sent)
         if deed == "skip":
             return self.desk.ratings.skip(visit.rater, submission, _words(sent.get("reason")))
@@ -108,6 +118,13 @@ class Seats:
             return self.desk.ratings.withdraw(visit.rater, submission)
         save = self.desk.submit if deed == "submit" else self.desk.revise
         return save(visit, submission)
+
+    def report(self, visit: Visit, sent: Mapping[str, Any]) -> None:
+        """Enter that a reply should be looked at. Raises `RatingRefused`."""
+        self.desk.moderating.report(
+            visit.rater, _words(sent.get("form")), sent.get("token"), sent.get("side"),
+            sent.get("reason"),
+        )  # fmt: skip
 
     def _keep(self, key: tuple[str, str, str], visit: Visit) -> Visit:
         with self._lock:

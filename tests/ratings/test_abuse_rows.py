@@ -40,7 +40,8 @@ HERE = "tests/ratings/test_abuse_rows.py"
 STORE, ABUSE = "tests/store/test_ratings.py", "tests/ui/test_rate_abuse.py"
 RATE, COMPARE = "tests/ui/test_rate.py", "tests/ui/test_compare.py"
 BLIND, STUDY = "tests/ui/test_compare_blind.py", "tests/ratings/test_study.py"
-BOARD = "tests/ratings/test_board.py"
+BOARD, LIST = "tests/ratings/test_board.py", "tests/store/test_rater_list.py"
+MODERATING = "tests/store/test_moderating.py"
 # Case → the file and the beginning of the name of the test that fails when it is not kept.
 ROWS = {
     "double click, double post": (STORE, "fifty_identical_submissions_are_one_rating_and_all"),
@@ -59,11 +60,15 @@ ROWS = {
     "names in what is sent": (BLIND, "no_byte_before_the_vote_tells_an_arm"),
     "hidden API calls": (ABUSE, "forged_forms_and_tokens_are_refused"),
     "scripted votes": (STORE, "too_quick_too_dense_too_many_is_stored_and_set_aside"),
+    "sybils behind one address": (LIST, "a_crowd_from_one_network_within_an_hour_is_pointed"),
+    "fan or own-model votes": (HERE, "what_one_rater_does_and_invited_raters_are_told_apart"),
     "random or straight-line answers": (HERE, "who_answers_all_alike_is_set_aside_in_sight"),
+    "same value habit": ("tests/ratings/test_statistics.py", "a_planted_difference_is_found"),
     "order and anchoring": (STUDY, "half_of_the_raters_are_asked_the_preference_first"),
     "change of mind": (STORE, "a_rating_can_be_changed_until_the_names_are_told"),
     "misclick on a phone": ("tests/browser/test_compare.py", "a_phone_in_english"),
     "prompt injection": (HERE, "asking_which_model_answers_counts_on_no_board"),
+    "toxic or personal text": (MODERATING, "a_report_keeps_a_reply_back_until_someone_decides"),
     "formula and HTML": (BOARD, "what_a_spreadsheet_would_run_is_guarded_and_comes_back"),
     "withdrawn consent": (BOARD, "withdrawing_and_erasing_change_the_board"),
     "adapter swapped under one name": (HERE, "other_weights_under_one_name_split_the_board"),
@@ -187,6 +192,22 @@ def test_a_rating_that_fails_a_rule_is_left_out_and_counted(
     found = computed(strict)
     assert (found["n_ratings"], found["left_out"]["failed a rule"]) == (0, 1)
     assert computed(strict, flagged="included")["n_ratings"] == 1
+
+
+def test_what_one_rater_does_and_invited_raters_are_told_apart(house: House) -> None:
+    for name, value in (("ann", 3), ("bob", 2), ("fan", 5)):
+        question = f"{name}问？"
+        kind = "invited" if name == "fan" else "anon"
+        visit = house.desk.agree(house.desk.enter(name, "tab", kind=kind))
+        house.vote(visit, "好。", "忙。", question, values=(value, 2))
+    lines = computed(house.desk)["sensitivity"]
+    assert lines["lowest_without_one"]["arm-0"] == {"mean": 2.5, "n": 6}
+    assert lines["highest_without_one"]["arm-0"] == {"mean": 4.0, "n": 6}
+    assert lines["invited_only"]["arm-0"] == {"mean": 5.0, "n": 3}
+    assert lines["anon_only"]["arm-0"] == {"mean": 2.5, "n": 6}
+    shown = rest(computed(house.desk), {}, {}, "en")
+    assert "lowest without any one rater" in shown and "invited raters alone" in shown
+    assert computed(house.desk, rater_kinds=("anon",))["n_raters"] == 2
 
 
 def test_who_answers_all_alike_is_set_aside_in_sight(house: House) -> None:

@@ -104,16 +104,21 @@ ZH = {
     "results_no_cap": "不限每人条数",
     "results_pair_weighted": "按抽到的机会加权",
     "results_doubtful_included": "算上评分存疑的人",
+    "results_lowest_without_one": "去掉任何一位评分人，最低",
+    "results_highest_without_one": "去掉任何一位评分人，最高",
+    "results_anon_only": "只算自己来的评分人",
+    "results_invited_only": "只算请来的评分人",
+    "results_expert_only": "只算专家",
     "results_doubted_excluded": (
         "按规则 {rule}，{copies} 位分不出故意弄坏的回答，{alike} 位从头到尾打一样的分："
         "他们的评分没有算进来，“换一种算法会怎样”里有算上他们的数。"
     ),
     "results_doubted_included": (
-        "按规则 {rule}，{copies} 位分不出故意弄坏的回答，{alike} 位从头到尾打一样的分：这一版算上了。"
+        "按规则 {rule}，{copies} 位分不出故意弄坏的回答，{alike} 位从头到尾打一样的分："
+        "这一版算上了。"
     ),
     "results_sources": "回答的来处",
-    "results_source_live": "在这里生成",
-    "results_source_recorded": "从外面导入",
+    "results_withheld": "这句话不公开：有人举报，或检查没有通过。评分照样算。",
     "results_out_cannot_tell_good_from_bad": "评分人分不出好坏",
     "results_out_answers_all_alike": "评分人从头到尾打一样的分",
     "results_failures": "没答好的回答",
@@ -304,6 +309,11 @@ EN = {
     "results_no_cap": "no cap a rater",
     "results_pair_weighted": "weighed by the chance of being drawn",
     "results_doubtful_included": "with raters in doubt",
+    "results_lowest_without_one": "lowest without any one rater",
+    "results_highest_without_one": "highest without any one rater",
+    "results_anon_only": "raters who came by themselves alone",
+    "results_invited_only": "invited raters alone",
+    "results_expert_only": "experts alone",
     "results_doubted_excluded": (
         "By rule {rule}, {copies} raters cannot tell degraded copies from the rest and {alike} "
         "answer all alike. Their ratings are left out; “Other ways of counting” has the numbers "
@@ -314,8 +324,8 @@ EN = {
         "answer all alike. This version counts them."
     ),
     "results_sources": "Where the replies come from",
-    "results_source_live": "made here",
-    "results_source_recorded": "imported",
+    "results_withheld": "These words are not public: someone reported them, or the check did not "
+    "pass them. The ratings count all the same.",
     "results_out_cannot_tell_good_from_bad": "rater cannot tell degraded copies",
     "results_out_answers_all_alike": "rater answers all alike",
     "results_failures": "Replies that went wrong",
