@@ -176,16 +176,10 @@ def serving() -> str:
     result = measured("serving")
     if result is None:
         return missing("serving")
-    from benchmarks.serving import CASES, below_floor
+    from benchmarks.serving import HEAD, rows
 
-    low = below_floor(result["cases"])
-    rows = [
-        Bar(label, f"{found['ratio']:.2f}", f"{floor:g} (goal {goal:g})", name not in low).cells
-        for name, (label, floor, goal) in CASES.items()
-        if "ratio" in (found := result["cases"].get(name, {}))
-    ]
     told = f"`{result['command']}`, {result['measured']}, {result['cores']} cores, small GLM:\n\n"
-    return told + table(("ratio", "measured", "floor", ""), rows)
+    return told + table(HEAD, rows(result["cases"]))
 
 
 def measured(name: str) -> Any:

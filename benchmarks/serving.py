@@ -5,25 +5,31 @@
 
 Random weights, float32, one thread. Variants of a case take turns, and a ratio is that of their
 medians in CPU time, which other programs on the machine disturb least; wall time stands beside it.
-With --gpu a model of ChatGLM3-6B's size is measured instead (benchmarks/serving_gpu.py).
+Exit 1 when a floor is missed, a row is missing or a rival answers with other tokens. With --gpu a
+model of ChatGLM3-6B's size is measured instead (benchmarks/serving_gpu.py).
 """
 
 import argparse
 import datetime
 import json
 import os
-import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmarks.serving_cases import Scale
 
 RESULT = Path(__file__).parent / "results" / "serving.json"
 
 # name: (what is compared, floor, goal); a ratio above is better, unless `lower`
 CASES = {
     "one_stream": ("one stream vs `model.generate`", 1.0, 1.3),
+    "page": ("page stream vs engine stream", 0.85, 0.95),
     "eight_adapters": ("8 users × 8 adapters vs serial switch + generate", 3.0, 5.0),
     "eight_peft_batch": ("8 users × 8 adapters vs PEFT `adapter_names`", 1.0, 1.5),
     "adapters_cost": ("8-adapter batch vs the same batch without adapters", 0.75, 0.9),
@@ -35,215 +41,49 @@ CASES = {
     "switch": ("warm adapter switch in decode steps", 1.0, 0.05),
 }
 LOWER = ("twenty_adapters", "switch")
-
-Work = Callable[[], Any]
-
-
-def timed(work: Work) -> tuple[float, float]:
-    """CPU and wall seconds of one run."""
-    cpu, wall = time.process_time(), time.monotonic()
-    work()
-    return time.process_time() - cpu, time.monotonic() - wall
+REACHED, GOAL, FLOOR, MISSING = "reached", "goal missed", "floor missed", "not measured"
 
 
-def interleaved(rounds: int, **variants: Work) -> dict[str, dict[str, float]]:
-    """Median CPU and wall seconds of each variant; they take turns, after one run for warmth."""
-    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in variants}
-    for name, work in variants.items():
-        timed(work)
-        measured[name].clear()
-    for _ in range(rounds):
-        for name, work in variants.items():
-            measured[name].append(timed(work))
-    return {
-        name: {
-            "cpu": statistics.median(cpu for cpu, _ in runs),
-            "wall": statistics.median(wall for _, wall in runs),
-        }
-        for name, runs in measured.items()
-    }
+def verdict(name: str, cases: Mapping[str, Any]) -> str:
+    """What became of a row: floor and goal reached, one of them missed, or no figure."""
+    if "ratio" not in cases.get(name, {}):
+        return MISSING
+    _, floor, goal = CASES[name]
+    sign = -1 if name in LOWER else 1
+    found = sign * cases[name]["ratio"]
+    return FLOOR if found < sign * floor else GOAL if found < sign * goal else REACHED
 
 
-def ratio(measured: dict[str, dict[str, float]], slow: str, fast: str) -> dict[str, Any]:
-    """How many times faster `fast` is."""
-    return {
-        "ratio": measured[slow]["cpu"] / measured[fast]["cpu"],
-        "wall_ratio": measured[slow]["wall"] / measured[fast]["wall"],
-        "seconds": {name: one["cpu"] for name, one in measured.items()},
-    }
+def failures(cases: Mapping[str, Any]) -> list[str]:
+    """The rows that miss their floor or have no figure."""
+    return [name for name in CASES if verdict(name, cases) in (FLOOR, MISSING)]
 
 
-def measure_streams(rounds: int, folder: Path) -> dict[str, Any]:
-    """One stream, and 32 of many lengths, against generate and continuous batching."""
-    from benchmarks import serving_bench as b
-
-    bench = b.make_bench(b.SMALL, folder, 0, 16, ["q_proj"])
-    slots = bench.slots(slots=32, cached_tokens=0)
-    one = b.asks(1, 40, 48)
-    many = b.mixed(b.asks(32, 64, 64))
-    wanted = [b.generate(bench.net, ask) for ask in many]
-    assert b.serve(bench, slots, many).tokens == wanted, "the engine's tokens differ"
-    single = interleaved(
-        rounds,
-        generate=lambda: b.generate(bench.net, one[0]),
-        engine=lambda: b.serve(bench, slots, one),
-    )
-    several = interleaved(
-        rounds,
-        serial=lambda: [b.generate(bench.net, ask) for ask in many],
-        engine=lambda: b.serve(bench, slots, many),
-    )
-    found = {
-        "one_stream": ratio(single, "generate", "engine"),
-        "thirty_two": ratio(several, "serial", "engine"),
-    }
-    try:
-        rival = interleaved(
-            rounds,
-            continuous=lambda: b.generate_continuously(bench.net, many),
-            engine=lambda: b.serve(bench, slots, many),
-        )
-        # The rival gives every reply the longest one's length, so tokens are what is compared.
-        written = sum(ask.count for ask in many) / (len(many) * max(ask.count for ask in many))
-        found["continuous"] = ratio(rival, "continuous", "engine")
-        found["continuous"]["ratio"] *= written
-        found["continuous"]["wall_ratio"] *= written
-    except Exception as error:  # a rival that does not run here is told, not hidden
-        found["continuous"] = {"missing": f"{type(error).__name__}: {error}"[:200]}
-    return found
-
-
-def measure_adapters(rounds: int, folder: Path) -> dict[str, Any]:
-    """Eight visitors with eight adapters of rank 16 on q, k and v."""
-    from benchmarks import serving_bench as b
-
-    bench = b.make_bench(b.SMALL, folder, 8, 16, ["q_proj", "k_proj", "v_proj"])
-    slots = bench.slots(slots=8, cached_tokens=0)
-    wanted, plain = b.asks(8, 40, 48, adapters=8), b.asks(8, 40, 48)
-    serial = b.generate_switching(bench.peft, wanted)
-    served = b.serve(bench, slots, wanted)
-    assert served.tokens == serial, "the engine's tokens differ from PEFT's"
-    last: dict[str, float] = {}
-
-    def together() -> None:
-        last["engine"] = max(b.serve(bench, slots, wanted).first)
-
-    def one_by_one() -> None:
-        for ask in wanted:
-            bench.peft.set_adapter(ask.adapter)
-            begun = time.process_time()
-            b.generate(bench.peft, ask)
-            last["serial"] = time.process_time() - begun
-
-    measured = interleaved(
-        rounds,
-        serial=one_by_one,
-        named=lambda: b.generate_named(bench.peft, wanted),
-        engine=together,
-        plain=lambda: b.serve(bench, slots, plain),
-    )
-    # In a serial queue the last waits for seven whole replies and then for its own prompt.
-    queue = measured["serial"]["cpu"] - last["serial"] + last["serial"] / wanted[0].count
-    return {
-        "eight_adapters": ratio(measured, "serial", "engine"),
-        "eight_peft_batch": ratio(measured, "named", "engine"),
-        "adapters_cost": ratio(measured, "plain", "engine"),
-        "first_token": {
-            "ratio": queue / last["engine"],
-            "seconds": {"serial": queue, "engine": last["engine"]},
-        },
-        "switch": _switch(slots, rounds),
-    }
-
-
-def _switch(slots: Any, rounds: int) -> dict[str, Any]:
-    """A row that changes to another adapter, in steps of a batch of eight."""
-    import torch
-
-    ids = torch.ones(8, dtype=torch.long)
-    with torch.inference_mode():
-        measured = interleaved(
-            rounds * 20,
-            step=lambda: slots.network.step(ids, ids * 60, slots.cache[:, :8], 61, None),
-            switch=lambda: slots.stack.seat(0, 1 + slots.stack.seated[0] % 8),
-        )
-    found = ratio(measured, "switch", "step")
-    found["milliseconds"] = measured["switch"]["cpu"] * 1000
-    return found
-
-
-def measure_twenty(rounds: int, folder: Path) -> dict[str, Any]:
-    """A decode step of 20 rows on a toy of ChatGLM3's depth, every linear layer adapted."""
-    import torch
-
-    from benchmarks import serving_bench as b
-
-    targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_up_proj", "down_proj"]
-    bench = b.make_bench(b.TOY, folder, 20, 8, targets)
-    slots = bench.slots(slots=20, cached_tokens=0)
-    ids = torch.ones(20, dtype=torch.long)
-    with torch.inference_mode():
-        for row in range(20):
-            place = slots.stack.place(bench.loaded.voices.get(f"a{row}"), set())
-            slots.stack.seat(row, place or 0)
-
-        def step(voices: Any) -> None:
-            slots.network.step(ids, ids * 60, slots.cache[:, :20], 61, voices)
-
-        measured = interleaved(
-            rounds * 10,
-            base=lambda: step(None),
-            adapters=lambda: step(slots.stack.applied(20)),
-        )
-    return {"twenty_adapters": ratio(measured, "adapters", "base")}
-
-
-def measure_turns(rounds: int, folder: Path) -> dict[str, Any]:
-    """The first token of a fourth turn, with and without what was read before."""
-    from benchmarks import serving_bench as b
-
-    bench = b.make_bench(b.SMALL, folder, 0, 16, ["q_proj"])
-    kept, anew = bench.slots(slots=2), bench.slots(slots=2, cached_tokens=0)
-    talk = b.asks(1, 480, 1)[0].ids
-    b.serve(bench, kept, [b.Ask(talk, 1)])
-    fresh = iter(b.asks(1000, 40, 1))
-
-    def turn(slots: Any) -> None:
-        b.serve(bench, slots, [b.Ask([*talk, *next(fresh).ids], 1)])
-
-    measured = interleaved(rounds * 2, anew=lambda: turn(anew), kept=lambda: turn(kept))
-    return {"fourth_turn": ratio(measured, "anew", "kept")}
-
-
-MEASURES = (measure_turns, measure_adapters, measure_streams, measure_twenty)
-
-
-def table(cases: dict[str, Any]) -> str:
-    """The results in Markdown."""
-    lines = ["| ratio | measured | floor | goal |", "| --- | --- | --- | --- |"]
+def rows(cases: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """What is compared, in CPU and in wall time, floor, goal, verdict."""
+    shown = []
     for name, (label, floor, goal) in CASES.items():
-        found = cases.get(name)
-        if found is None:
-            continue
-        shown = f"{found['ratio']:.2f}" if "ratio" in found else f"missing: {found['missing']}"
-        lines.append(f"| {label} | {shown} | {floor:g} | {goal:g} |")
-    return "\n".join(lines)
+        found = cases.get(name, {})
+        figures = [f"{found[key]:.2f}" if key in found else "–" for key in ("ratio", "wall_ratio")]
+        shown.append((label, *figures, f"{floor:g}", f"{goal:g}", verdict(name, cases)))
+    return shown
 
 
-def below_floor(cases: dict[str, Any]) -> list[str]:
-    """The cases that miss their floor."""
-    missed = []
-    for name, (_, floor, _) in CASES.items():
-        found = cases.get(name, {}).get("ratio")
-        if found is not None and (found > floor if name in LOWER else found < floor):
-            missed.append(name)
-    return missed
+HEAD = ("ratio", "CPU time", "wall time", "floor", "goal", "")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def table(cases: Mapping[str, Any]) -> str:
+    """The results in Markdown."""
+    lines = [HEAD, ["---"] * len(HEAD), *rows(cases)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def main(arguments: Sequence[str] | None = None, scale: "Scale | None" = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", nargs="*", default=[], help="streams adapters twenty turns")
+    parser.add_argument(
+        "--only", nargs="*", default=[], help="streams continuous adapters twenty turns page"
+    )
     parser.add_argument("--json", type=Path, default=RESULT)
     parser.add_argument("--gpu", action="store_true")
     options = parser.parse_args(arguments)
@@ -253,27 +93,67 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return serving_gpu.main(options.json.with_name("serving_gpu.json"))
     import torch
 
+    from benchmarks.serving_cases import Differs
+
     torch.set_num_threads(1)
     cases: dict[str, Any] = {}
     if options.only and options.json.exists():
         cases = json.loads(options.json.read_text("utf-8"))["cases"]
-    for work in MEASURES:
-        if options.only and work.__name__.removeprefix("measure_") not in options.only:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            cases |= work(options.rounds, Path(folder))
-        result = {
-            "measured": datetime.date.today().isoformat(),
-            "command": f"python -m benchmarks.serving --rounds {options.rounds}",
-            "cores": os.cpu_count(),
-            "torch": torch.__version__,
-            "cases": cases,
-        }
-        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    begun = time.monotonic()
+    try:
+        cases |= _measure(options.rounds, options.only, scale)
+    except Differs as error:
+        print(f"Nothing is written: {error}", file=sys.stderr)
+        return 1
+    result = {
+        "measured": datetime.date.today().isoformat(),
+        "command": f"python -m benchmarks.serving --rounds {options.rounds}",
+        "cores": os.cpu_count(),
+        "torch": torch.__version__,
+        "took_s": round(time.monotonic() - begun),
+        "cases": cases,
+    }
+    options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(table(cases))
-    for name in below_floor(cases):
-        print(f"below its floor: {name}")
-    return 0
+    print(_beside(cases))
+    for name in failures(cases):
+        print(f"{name}: {verdict(name, cases)}")
+    return 1 if failures(cases) else 0
+
+
+def _measure(rounds: int, only: Sequence[str], scale: "Scale | None") -> dict[str, Any]:
+    """The rows of the measures that are named, or of all; one that breaks leaves its rows out."""
+    from benchmarks.serving_cases import MEASURES, Differs, Scale
+
+    cases: dict[str, Any] = {}
+    for work in MEASURES:
+        name = work.__name__.removeprefix("measure_")
+        if only and name not in only:
+            continue
+        begun = time.monotonic()
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                cases |= work(rounds, Path(folder), scale or Scale())
+        except Differs:
+            raise
+        except Exception:
+            traceback.print_exc()  # the rows are then told as not measured
+        print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+    return cases
+
+
+def _beside(cases: Mapping[str, Any]) -> str:
+    """What stands in no row: the page with many visitors, and the parts of its one."""
+    lines = []
+    for name, said in (("page", "one visitor"), ("page_full", "8 visitors at once")):
+        if found := cases.get(name):
+            lines.append(
+                f"The page, {said}: {found['ratio']:.2f} of the engine's speed in CPU time, "
+                f"{found['wall_ratio']:.2f} in wall time; first words after "
+                f"{found['first_words_s'] * 1000:.0f} ms; {found['steps']:.0f} steps shown of "
+                f"{found['tokens']} tokens."
+            )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

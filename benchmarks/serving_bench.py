@@ -1,12 +1,12 @@
 """Models, adapters and requests that the serving benchmark measures: random weights, fixed seeds.
 
-Replies are as long as asked: nothing ends one early. The rivals are transformers and PEFT as they
-come; the engine is driven without its thread, so that CPU time is counted where it is spent.
+Replies are as long as asked: nothing ends one early. The engine is driven without its thread, so
+that CPU time is counted where it is spent. The rivals are in `serving_rivals`.
 """
 
 import time
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ class Bench:
         return Slots(self.loaded, LocalModel("bench", self.folders, **options))
 
 
-def make_net(sizes: dict[str, int], dtype: torch.dtype, device: str, length: int = 2048) -> Any:
+def make_net(sizes: Mapping[str, int], dtype: torch.dtype, device: str, length: int = 2048) -> Any:
     """A GLM with random weights."""
     torch.manual_seed(0)
     config = GlmConfig(
@@ -80,7 +80,7 @@ def make_net(sizes: dict[str, int], dtype: torch.dtype, device: str, length: int
 
 
 def make_bench(
-    sizes: dict[str, int],
+    sizes: Mapping[str, int],
     folder: Path,
     adapters: int,
     rank: int,
@@ -183,28 +183,39 @@ def mixed(base: Sequence[Ask]) -> list[Ask]:
     ]
 
 
-def request_of(bench: Bench, ask: Ask) -> LocalGeneration:
+class Stamped(LocalGeneration):
+    """A request that notes when its first token came."""
+
+    first: tuple[float, float] | None = None  # of the CPU's and of the wall's clock
+
+    def write(self, piece: str, *logprobs: float) -> None:
+        self.first = self.first or (time.process_time(), time.monotonic())
+        super().write(piece, *logprobs)
+
+
+def request_of(bench: Bench, ask: Ask) -> Stamped:
     """A request as the engine takes it."""
     voice = bench.loaded.voices.get(ask.adapter) if ask.adapter else None
     sampling = Sampling(temperature=0.0, max_new_tokens=ask.count)
-    return LocalGeneration(ask.ids, sampling, "", Identity("bench", "bench"), lambda: 0.0, voice)
+    return Stamped(ask.ids, sampling, "", Identity("bench", "bench"), lambda: 0.0, voice)
 
 
 @dataclass
 class Served:
-    """What became of requests: their tokens and when each first token came, in CPU seconds."""
+    """What became of requests: their tokens, and when each first one came in CPU and wall seconds
+    after all of them had come.
+    """
 
     tokens: list[list[int]]
-    first: list[float]
+    first: list[tuple[float, float]]
 
 
 @torch.inference_mode()
 def serve(bench: Bench, slots: Slots, wanted: Sequence[Ask]) -> Served:
     """All requests come at once; stepped until the last is done."""
-    start = time.process_time()
+    cpu, wall = time.process_time(), time.monotonic()
     waiting = [request_of(bench, ask) for ask in wanted]
     every = list(waiting)
-    first: dict[int, float] = {}
     tokens: dict[int, list[int]] = {}
     while waiting or slots.requests:
         while waiting and slots.free:
@@ -213,62 +224,10 @@ def serve(bench: Bench, slots: Slots, wanted: Sequence[Ask]) -> Served:
             slots.begin(request)
         rows = [*slots.rows, *slots.readers]
         slots.step()
-        for row in rows:
-            tokens[id(row.request)] = row.tokens
-            if row.tokens and id(row.request) not in first:
-                first[id(row.request)] = time.process_time() - start
-    return Served([tokens[id(one)] for one in every], [first[id(one)] for one in every])
-
-
-@torch.inference_mode()
-def generate(net: Any, ask: Ask, **options: Any) -> list[int]:
-    """transformers' own generate for one request."""
-    ids = torch.tensor([ask.ids], device=net.device)
-    found = net.generate(
-        input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False,
-        max_new_tokens=ask.count, min_new_tokens=ask.count, pad_token_id=1, **options,
-    )  # fmt: skip
-    return found[0, len(ask.ids) :].tolist()
-
-
-def generate_switching(peft: Any, wanted: Sequence[Ask]) -> list[list[int]]:
-    """One after the other, the adapter switched before each."""
-    tokens = []
-    for ask in wanted:
-        peft.set_adapter(ask.adapter)
-        tokens.append(generate(peft, ask))
-    return tokens
-
-
-@torch.inference_mode()
-def generate_named(peft: Any, wanted: Sequence[Ask]) -> list[list[int]]:
-    """PEFT's mixed batch: prompts of one length, an adapter name for each row."""
-    ids = torch.tensor([ask.ids for ask in wanted], device=peft.device)
-    found = peft.generate(
-        input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, pad_token_id=1,
-        max_new_tokens=wanted[0].count, min_new_tokens=wanted[0].count,
-        adapter_names=[ask.adapter for ask in wanted],
-    )  # fmt: skip
-    return found[:, ids.shape[1] :].tolist()
-
-
-@torch.inference_mode()
-def generate_continuously(net: Any, wanted: Sequence[Ask]) -> list[list[int]]:
-    """transformers' continuous batching, which has one adapter or none for all."""
-    from transformers import ContinuousBatchingConfig, GenerationConfig
-
-    found = net.generate_batch(
-        inputs=[ask.ids for ask in wanted],
-        generation_config=GenerationConfig(
-            do_sample=False, max_new_tokens=max(ask.count for ask in wanted),
-            eos_token_id=-1, pad_token_id=1,
-        ),
-        continuous_batching_config=ContinuousBatchingConfig(
-            page_size=32, num_blocks=256, max_batch_tokens=256, allow_block_sharing=False,
-        ),
-        warmup=False,
-    )  # fmt: skip
-    return [one.generated_tokens for one in found.values()]
+        tokens |= {id(row.request): row.tokens for row in rows}
+    stamps = [one.first or (cpu, wall) for one in every]
+    first = [(stamp[0] - cpu, stamp[1] - wall) for stamp in stamps]
+    return Served([tokens[id(one)] for one in every], first)
 
 
 @torch.inference_mode()
