@@ -16,7 +16,7 @@ from rolecraft.admission import Doorkeeper, Rates
 from rolecraft.characters import Shelf, read_shelf
 from rolecraft.conversation import Passage
 from rolecraft.engines.base import Engine, EngineCard
-from rolecraft.engines.catalog import CATALOGUE, Catalog
+from rolecraft.engines.catalog import Catalog
 from rolecraft.engines.written import Written, WrittenEngine
 from rolecraft.engines.zero_gpu import borrow
 from rolecraft.errors import CharacterInvalid
@@ -173,7 +173,7 @@ def open_catalog(
     settings: Settings,
     shelf: Shelf,
     encoder: Encoder,
-    catalogue: Path = CATALOGUE,
+    catalogue: Path | None = None,
     makers: Makers | None = None,
 ) -> Catalog:
     """The engines, the author's written answers among them; `makers` add or replace kinds."""
@@ -204,7 +204,7 @@ def written_answers(shelf: Shelf, character: str) -> Sequence[Written]:
 
 
 def open_services(
-    settings: Settings, catalogue: Path = CATALOGUE, makers: Makers | None = None
+    settings: Settings, catalogue: Path | None = None, makers: Makers | None = None
 ) -> Services:
     """Claim the data folder and open everything.
 

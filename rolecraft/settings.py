@@ -37,6 +37,7 @@ class Settings:
     secret: str | None = field(default=None, repr=False)
     characters: Path = _REPOSITORY / "characters"
     models_dir: Path = _REPOSITORY / "models"
+    catalogue: Path | None = None
     openai_api_key: str | None = field(default=None, repr=False)
     openai_base_url: str | None = field(default=None, repr=False)
     host: str = "127.0.0.1"
@@ -199,6 +200,13 @@ VARIABLES = (
     Variable("ROLECRAFT_CHARACTERS", "characters", _folder, "a folder", "the shelf of characters"),
     Variable(
         "ROLECRAFT_MODELS_DIR", "models_dir", _folder, "a folder", "the models that are shipped"
+    ),
+    Variable(
+        "ROLECRAFT_CATALOGUE",
+        "catalogue",
+        _folder,
+        "a YAML file",
+        "other engines in place of those of rolecraft/engines/catalog.yaml",
     ),
     Variable(
         "OPENAI_API_KEY",

@@ -51,18 +51,19 @@ class Entry:
 class Catalog:
     """Engines by name; opened ones are kept, and engines of one base share its weights.
 
-    `makers` build the kinds of engine that need more than settings, such as the cast.
+    Read from `path`, or where the settings say. `makers` build the kinds of engine that need more
+    than settings, such as the cast.
     """
 
     def __init__(
         self,
         settings: Settings,
-        path: Path = CATALOGUE,
+        path: Path | None = None,
         makers: Mapping[str, Callable[[EngineCard], Engine]] | None = None,
     ) -> None:
         self._settings = settings
-        self._path = path
-        self._facts = _read_facts(path)
+        self._path = path or settings.catalogue or CATALOGUE
+        self._facts = _read_facts(self._path)
         self._opened: dict[str, Engine] = {}
         self._makers = dict(makers or {})
         self._workers: dict[str, Any] = {}
