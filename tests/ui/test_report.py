@@ -2,9 +2,15 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
+import pytest
+
+from rolecraft.ratings.under import Cell, RatedReply, Said
 from rolecraft.services import Services
-from rolecraft.ui.texts import say
+from rolecraft.ui.markup import escape
+from rolecraft.ui.results_cell import replies
+from rolecraft.ui.texts import Language, say
 from tests.ui.rating_page import Rater
 from tests.ui.test_compare import Page
 
@@ -51,3 +57,14 @@ def test_the_compare_page_takes_a_report(compared: Callable[..., Services]) -> N
     assert not BUTTON.findall(str(page.shown.pair))
     page.do("report", form=form, token=token, side="both", reason=reason)
     assert '"refused"' in str(page.shown.note)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_results_say_that_words_are_kept_back(language: Language) -> None:
+    hidden = RatedReply(
+        "g", "lu-yuan", "", "stop", "", "", "", (Said(1, "communication", 4, "", 0),)
+    )
+    shown = replies(Cell("a"), (hidden,), 0, {}, language)
+    assert escape(say(language, "results_withheld")) in shown and "<strong>4</strong>" in shown
+    told = replies(Cell("a"), (replace(hidden, text="在呢。"),), 0, {}, language)
+    assert "在呢。" in told and escape(say(language, "results_withheld")) not in told
