@@ -1,4 +1,4 @@
-"""A small study on a real SQLite database, rated by simulated raters."""
+"""A small study on each database, rated by simulated raters."""
 
 import random
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ KEY = b"k" * 32
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(tmp_path: Path, database_url: str | None) -> Iterator[Database]:
     with DataFolder.claim(tmp_path / "data") as folder:
-        opened = Database.open(folder)
+        opened = Database.open(folder, database_url)
         yield opened
         opened.close()
 
