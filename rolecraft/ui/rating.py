@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 
 from rolecraft.errors import CharacterNotFound, RatingRefused, StoreUnavailable
 from rolecraft.ratings.desk import Sheet, Visit
-from rolecraft.ratings.study import Done, closed
+from rolecraft.ratings.study import Done, closed, over
 from rolecraft.services import Services
 from rolecraft.store.ratings import Mine
 from rolecraft.ui import rate_scene as scene
@@ -109,7 +109,7 @@ class Rating:
             said = say(language, "rate_no_such", name=asked)
             return scene.notice(language, "rate_none_title", said)
         open_to_all = [
-            name for name, one in stands.items() if not (one.plan["invited"] or closed(one))
+            name for name, one in stands.items() if not (one.plan["invited"] or over(one))
         ]
         if not asked and len(open_to_all) > 1:
             return scene.choose(open_to_all, language)
@@ -250,11 +250,11 @@ class Rating:
         if error.reason in ("consent", "unknown"):
             self._seats.forget(step.place)
         told = note(step.sent, "refused", refusal(error, step.language))
-        over = (
+        gone = (
             "consent", "unknown", "rated", "withdrawn", "final", "failed", "skipped", "expired",
             "closed",
         )  # fmt: skip
-        return RateShown(view=self._view(step) if error.reason in over else None, note=told)
+        return RateShown(view=self._view(step) if error.reason in gone else None, note=told)
 
 
 def _given(rated: Mine) -> dict[tuple[str, str], int | None]:
