@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -100,14 +101,14 @@ def alone(folders: dict[str, str], loaded: Loaded) -> Alone:
 @pytest.fixture(scope="module")
 def slots(folders: dict[str, str], loaded: Loaded) -> Slots:
     """Few slots, few places, short pages of memory: everything has to make room all the time."""
-    model = LocalModel(str(TINY), folders, threads=1, slots=4, block=8, cached_tokens=160)
+    model = LocalModel(str(TINY), folders, threads=1, slots=3, block=8, cached_tokens=160)
     with torch.inference_mode():
         made = Slots(loaded, model)
     return made
 
 
-# A quick look at every change; EXACTNESS_EXAMPLES=200 is the long one.
-EXAMPLES = int(os.environ.get("EXACTNESS_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("EXACTNESS_EXAMPLES", "200"))
+EXACTLY = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 VISIT = st.fixed_dictionaries(
     {
         "adapter": st.sampled_from(NAMES),
@@ -174,28 +175,37 @@ def run(slots: Slots, visits: list[Visit]) -> None:
     assert slots.free == slots.count and not running
 
 
-@settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-)
-@given(facts=st.lists(VISIT, min_size=1, max_size=7))
-def test_greedy_equals_peft_one_at_a_time(
-    slots: Slots, loaded: Loaded, alone: Alone, facts: list[dict[str, object]]
-) -> None:
-    visits = [
-        Visit(loaded, one, Sampling(temperature=0.0, max_new_tokens=one["length"]))  # type: ignore[arg-type]
-        for one in facts
-    ]
-    with torch.inference_mode():
-        run(slots, visits)
-    for visit in visits:
-        assert visit.done
-        for request, tokens in visit.done:
-            assert request.finish in ("length", "stop", "user_stop")
-            if tokens:
-                alone.check(request, tokens, visit.facts["adapter"])  # type: ignore[arg-type]
+@pytest.mark.timeout(900)  # half a minute of work, on a machine that may be busy
+def test_greedy_equals_peft_one_at_a_time(slots: Slots, loaded: Loaded, alone: Alone) -> None:
+    seen: Counter[str] = Counter()
+
+    @settings(EXACTLY, max_examples=EXAMPLES)
+    @given(facts=st.lists(VISIT, min_size=1, max_size=7))
+    def equal(facts: list[dict[str, object]]) -> None:
+        visits = [
+            Visit(loaded, one, Sampling(temperature=0.0, max_new_tokens=one["length"]))  # type: ignore[arg-type]
+            for one in facts
+        ]
+        with torch.inference_mode():
+            run(slots, visits)
+        for visit in visits:
+            assert visit.done
+            for request, tokens in visit.done:
+                assert request.finish in ("length", "stop", "user_stop")
+                seen[request.finish] += 1
+                seen["remembered"] += request.cached_tokens > 0
+                seen[f"by {visit.facts['adapter']}"] += bool(tokens)
+                if tokens:
+                    alone.check(request, tokens, visit.facts["adapter"])  # type: ignore[arg-type]
+
+    equal()
+    # More adapters than places, so each had to leave for others; and nothing was proven of nothing.
+    assert all(seen[f"by {name}"] > EXAMPLES / 10 for name in NAMES) and slots.plan.places == 3
+    assert seen["remembered"] > EXAMPLES / 2 and seen["user_stop"] > EXAMPLES / 10
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@pytest.mark.timeout(900)
+@settings(EXACTLY, max_examples=max(1, EXAMPLES // 4))
 @given(facts=st.lists(VISIT, min_size=2, max_size=6), seed=st.integers(0, 9))
 def test_a_seed_is_a_reply_whatever_else_runs(
     slots: Slots, loaded: Loaded, facts: list[dict[str, object]], seed: int
