@@ -14,7 +14,7 @@ import pytest
 
 from rolecraft.errors import StoreUnavailable
 from rolecraft.services import Services
-from rolecraft.ui import look
+from rolecraft.ui import look, side
 from rolecraft.ui.app import browser_secret, build_app, launch_options
 from rolecraft.ui.scene import Shown
 from rolecraft.ui.visitor import new_place
@@ -87,7 +87,18 @@ def test_the_page_and_its_parts(served: Served) -> None:
         assert answer.status_code == 200 and "immutable" in answer.headers["cache-control"]
     assert client.get("/look/portraits/lu-yuan").status_code == 404
     assert client.get("/look/portraits/..%2f..%2fpyproject.toml").status_code == 404
-    assert client.get("/docs").status_code == 404
+
+
+def test_what_the_page_does_not_need_is_closed(served: Served) -> None:
+    client, file = served[0], {"files": ("x.txt", b"x")}
+    for path in (
+        "/docs", "/openapi.json", "/gradio_api/upload", "/gradio_api/run/make", "/run/make",
+        "/gradio_api/call/make", "/gradio_api/api/make", "/gradio_api/component_server",
+        "/gradio_api/run-history", "/monitoring", "/login",
+    ):  # fmt: skip
+        for answer in (client.get(path), client.post(path, files=file), client.post(path, json={})):
+            assert answer.status_code == 404, (path, answer.request.method)
+            assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 def test_portraits_are_given_and_locked(opened: Opened, tmp_path: Path) -> None:
@@ -115,6 +126,18 @@ def test_the_configuration_tells_no_secrets(served: Served) -> None:
     assert '"secret"' not in re.sub(r'"secret":"[0-9a-f]{32}"', "", config)  # the hidden engine
 
 
+def test_the_settings_name_no_place_of_this_machine(opened: Opened) -> None:
+    bases = {"big": {"folder": "big", "hub": "zai-org/big", "device": "cuda"}}
+    arms = {
+        "absent": {"kind": "local", "base": "big"},
+        "tuned": {"kind": "local", "base": "big", "adapter": "one"},
+    }
+    services = opened(bases=bases, arms=arms)
+    form, models = side.settings(services.catalog, "en"), services.settings.models_dir
+    assert f"download zai-org/big into {models.name}/big" in form
+    assert str(models) not in form and str(services.folder.path) not in form
+
+
 def test_a_turn_over_the_queue(served: Served) -> None:
     place = new_place().at(character="lu-yuan").to_browser()
     events = call(served, "make", place, {"do": "send", "text": "在吗？", "settings": {}})
@@ -124,6 +147,19 @@ def test_a_turn_over_the_queue(served: Served) -> None:
     assert "你来啦，快坐。" in json.dumps(final["log"], ensure_ascii=False)
     assert final["place"]["conversation"]
     assert served[2].conversations.list(new_place().visitor) == ()
+
+
+def test_messages_are_counted_by_the_address_behind_our_own_proxy(opened: Opened) -> None:
+    services = opened(port=free_port(), rate_per_minute=1, trusted_proxy_hops=1)
+    with launched(services) as (client, demo):
+        ended = []
+        for number in range(5):
+            address = "9.9.9.9" if number < 4 else "8.8.8.8"
+            client.headers["x-forwarded-for"] = f"1.2.3.{number}, {address}"
+            place = new_place().at(character="lu-yuan").to_browser()
+            sent = {"do": "send", "text": "在吗？", "settings": {}}
+            ended.append(call((client, demo, services), "make", place, sent)[-1]["success"])
+    assert ended == [True] * 3 + [False, True]
 
 
 def test_a_refusal_is_a_toast_in_plain_text(served: Served) -> None:
@@ -159,6 +195,9 @@ def test_gradio_keeps_and_sends_nothing(served: Served) -> None:
     options = launch_options(served[2])
     assert options["run_history"] is False and options["ssr_mode"] is False
     assert options["show_error"] is False and options["footer_links"] == []
+    assert options["max_file_size"] == "1kb" and options["enable_monitoring"] is False
+    assert not [fn.api_name for fn in demo.fns.values() if fn.api_visibility == "public"]
+    assert demo.app.state_holder.capacity == options["state_session_capacity"] == 300
     assert demo._queue.max_size == served[2].at_once < demo.max_threads
 
 
