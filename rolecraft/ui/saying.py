@@ -45,7 +45,8 @@ class Saying:
     ) -> Iterator[Shown]:
         """Say something, say it differently, or ask for another answer; the reply as it comes.
 
-        `address` is where the visitor comes from, for the rates. Raises after a last `Shown` that puts the page right; what was stored stays.
+        `address` is where the visitor comes from, for the rates. Raises after a last `Shown` that
+        puts the page right; what was stored stays.
         """
         given: dict[str, Any] = sent if isinstance(sent, dict) else {}
         latest = place
