@@ -1,9 +1,10 @@
 """Figures of the ratings: what survives a kill, how fast they are stored, what intervals cover.
 
-    python -m benchmarks.ratings --kills 50 --raters 64 --ratings 20000 --studies 400
+    python -m benchmarks.ratings --out benchmarks/results/ratings.json
+    python -m benchmarks.readme
 
 Everything is measured here and now on a temporary SQLite database. Smaller numbers on the command
-line give a quick look; the table says which were used.
+line (--kills 3 --ratings 2000 --studies 20) give a quick look; the table says which were used.
 """
 
 import argparse
@@ -11,83 +12,87 @@ import json
 import math
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-import uuid
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from sqlalchemy import text
 
-from rolecraft.conversation import Identity, Message, Reply, Sampling
-from rolecraft.ratings import board, means, preference
+from benchmarks import coverage
+from benchmarks.raters import ARMS, WRITERS, filled, open_desk, open_form, reply, visitor
+from rolecraft.ratings import board
 from rolecraft.ratings.desk import Desk, Visit
-from rolecraft.ratings.means import Scores
-from rolecraft.ratings.preference import ELO, LEFT, RIGHT, Votes
 from rolecraft.ratings.selection import COLUMNS, Spec
 from rolecraft.store import rating_rows
 from rolecraft.store.database import Database
 from rolecraft.store.folder import DataFolder
-from rolecraft.store.forms import CRITERIA, Form, Score, Submission
+from rolecraft.store.forms import Submission
 from rolecraft.store.generations import Arm
-from rolecraft.store.quality import Limits
 from rolecraft.store.rating_check import verify
-from rolecraft.store.ratings import Offer
 
-KEY = b"b" * 32
-ORDER = ("preference", *CRITERIA)
-ARMS = ("one", "two", "three", "four")
-# What the simulated ratings vary by: the figures that the sample sizes of the design assume.
-RATER, RATER_ARM, PROMPT, PROMPT_ARM, REST = 0.5, 0.45, 0.5, 0.35, 0.7
+if TYPE_CHECKING:
+    from benchmarks.readme import Bar
+
+ROOT = Path(__file__).resolve().parents[1]
+# The bars: ratings a second, seconds of a board, error in Elo points, shares of intervals.
+PER_SECOND, BOARD, ELO_ERROR, LOW, HIGH = 400, 10, 15, 0.93, 0.99
 
 
-def main() -> None:
-    """Run what was asked for and print one table."""
+def main() -> int:
+    """Run what was asked for and print one table; 1 when a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--raters", type=int, default=64)
     parser.add_argument("--ratings", type=int, default=20_000)
     parser.add_argument("--studies", type=int, default=400)
-    parser.add_argument("--board", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--writer", metavar="FOLDER", help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help="write the figures there as JSON too")
     args = parser.parse_args()
-    if args.writer:
-        write_for_ever(Path(args.writer))
-    figures: dict[str, Any] = {}
-    if args.kills:
-        figures["kills"] = kills(args.kills)
-    if args.ratings:
-        figures["load"] = load(args.raters, args.ratings, with_board=args.board)
-    figures["same form 50 times"] = same_form(50)
-    if args.studies:
-        figures["coverage"] = coverage(args.studies)
-        figures["bradley_terry"] = planted(args.studies // 40 or 1)
+    figures: dict[str, Any] = {
+        "load": load(args.raters, args.ratings),
+        "kills": kills(args.kills),
+        "same_form": same_form(50),
+        "bradley_terry": coverage.planted(max(1, args.studies // 40)),
+        "coverage": covered(args.studies),
+    }
     for name, found in figures.items():
-        print(f"{name:20} {found}")
+        print(f"{name:14} {found}")
+    found = bars(figures)
+    for bar in found:
+        print(" · ".join(cell for cell in bar.cells if cell))
     if args.out:
-        args.out.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+        told = {
+            "command": (
+                f"python -m benchmarks.ratings --kills {args.kills} --raters {args.raters}"
+                f" --ratings {args.ratings} --studies {args.studies}"
+            ),
+            "measured": date.today().isoformat(), "cores": os.cpu_count(), "figures": figures,
+        }  # fmt: skip
+        args.out.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    return int(any(bar.reached is False for bar in found))
+
+
+def covered(studies: int) -> dict[str, float]:
+    """How often each interval held the truth; the simulations share the machine's cores."""
+    found = {}
+    with ProcessPoolExecutor() as pool:
+        strengths = pool.submit(coverage.of_strengths, studies)
+        of_means = [pool.submit(coverage.of_means, studies, one) for one in coverage.DESIGNS]
+        alpha = pool.submit(coverage.of_alpha, studies)
+        for (raters, prompts, each), one in zip(coverage.DESIGNS, of_means, strict=True):
+            for name, share in one.result().items():
+                found[f"a {name}: {raters} raters × {each}, {prompts} prompts"] = share
+        found["ordinal alpha: 150 replies, 3 raters each"] = alpha.result()
+        found["a Bradley–Terry strength: 60 raters × 20, 100 prompts"] = strengths.result()
+    return found
 
 
 # --- storing
-
-
-def open_desk(folder: Path) -> tuple[Database, Desk]:
-    database = Database.open(DataFolder.claim(folder), patience_ms=60_000)
-    return database, Desk(database, KEY, "bench", limits=Limits(0, 0.0, 0, 10**9))
-
-
-def reply(text: str, name: str) -> Reply:
-    return Reply(
-        text=text, emotion="快乐", passages=(), identity=Identity(name, name),
-        sampling=Sampling(), seed=1, prompt=(Message("user", "在吗"),), prompt_tokens=9,
-        reply_tokens=9, first_token_ms=1, total_ms=2, finish="stop",
-    )  # fmt: skip
 
 
 def bank(desk: Desk, turns: int) -> list[tuple[str, tuple[str, ...]]]:
@@ -103,59 +108,30 @@ def bank(desk: Desk, turns: int) -> list[tuple[str, tuple[str, ...]]]:
     return found
 
 
-def open_form(desk: Desk, visit: Visit, turn: str, pair: tuple[str, ...], rubric: str) -> Form:
-    offer = Offer(turn, pair, "blind", "reply", ORDER, rubric, "uniform", 1 / 6)
-    return desk.ratings.open(visit.rater, visit.session, offer, random.Random(turn), 10**9)
+def kills(count: int, most: int = 200) -> dict[str, Any]:
+    """Kill the writers -9 in the midst, again and again; what was acknowledged must be there.
 
-
-def filled(form: Form, rng: random.Random) -> Submission:
-    scores = tuple(
-        Score(side, name, rng.randint(1, 5)) for side in ("left", "right") for name in CRITERIA
-    )
-    vote = rng.choice(["left", "right", "tie", "both_bad"])
-    return Submission(
-        str(uuid.uuid4()), form.id, form.token, vote, scores, active_ms=900, wall_ms=1000
-    )
-
-
-def visitor(desk: Desk, name: str) -> Visit:
-    return desk.agree(desk.enter(name, "tab"))
-
-
-def write_for_ever(folder: Path) -> None:
-    """Rate without end and say each rating's id once it is acknowledged; to be killed."""
-    _, desk = open_desk(folder)
-    visit = visitor(desk, uuid.uuid4().hex)
-    rubric = desk.ratings.rubric("zh", "{}")
-    rng = random.Random()
-    while True:
-        mark = uuid.uuid4().hex
-        turn = desk.generations.turn(mark, 1, ("c", "{}"), "在吗")
-        pair = tuple(desk.generations.record(turn, Arm(n), reply(n, n)) for n in ARMS[:2])
-        sent = filled(open_form(desk, visit, turn, pair, rubric), rng)
-        desk.submit(visit, sent)
-        print(sent.id, flush=True)
-
-
-def kills(count: int) -> dict[str, Any]:
-    """Kill a writer -9 again and again; every acknowledged rating must be there."""
-    lost, acknowledged, faults = 0, 0, 0
+    Each lives until it has acknowledged a number of ratings drawn up to `most`.
+    """
+    lost, acknowledged = 0, 0
     with tempfile.TemporaryDirectory(prefix="rolecraft-bench-") as folder:
         for _ in range(count):
-            command = [sys.executable, "-m", "benchmarks.ratings", "--writer", folder]
-            writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            command = [sys.executable, "-m", "benchmarks.raters", folder]
+            writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
             assert writer.stdout is not None
-            said = [writer.stdout.readline().strip() for _ in range(random.randint(1, 12))]
-            os.kill(writer.pid, signal.SIGKILL)
+            try:
+                said = [writer.stdout.readline().strip() for _ in range(random.randint(1, most))]
+            finally:
+                writer.kill()  # SIGKILL
             said += [line.strip() for line in writer.stdout if line.endswith("\n")]
             writer.wait()
             lost += missing(Path(folder), said)
             acknowledged += len(said)
         with DataFolder.claim(Path(folder)) as claimed:
             database = Database.open(claimed)
-            faults = len(verify(database).faults)
+            faults = verify(database).faults
             database.close()
-    return {"kills": count, "acknowledged": acknowledged, "lost": lost, "faults": faults}
+    return {"kills": count, "acknowledged": acknowledged, "lost": lost, "faults": len(faults)}
 
 
 def missing(folder: Path, said: list[str]) -> int:
@@ -167,7 +143,7 @@ def missing(folder: Path, said: list[str]) -> int:
     return len(set(said) - kept)
 
 
-def load(raters: int, ratings: int, *, with_board: bool) -> dict[str, Any]:
+def load(raters: int, ratings: int) -> dict[str, Any]:
     """Many raters at once: ratings per second, errors, duplicates; then a board over them all."""
     with tempfile.TemporaryDirectory(prefix="rolecraft-bench-") as folder:
         database, desk = open_desk(Path(folder))
@@ -208,11 +184,10 @@ def load(raters: int, ratings: int, *, with_board: bool) -> dict[str, Any]:
             # on a machine that others keep busy, this tells what the program itself takes
             "cpu_ms_each": round(1000 * worked / len(work), 2),
         }  # fmt: skip
-        if with_board:
-            begun, worked = time.perf_counter(), time.process_time()
-            board.compute(rating_rows.read(database, COLUMNS), Spec(cap=0))
-            found["board_seconds"] = round(time.perf_counter() - begun, 1)
-            found["board_cpu_seconds"] = round(time.process_time() - worked, 1)
+        begun, worked = time.perf_counter(), time.process_time()
+        board.compute(rating_rows.read(database, COLUMNS), Spec(cap=0))
+        found["board_seconds"] = round(time.perf_counter() - begun, 1)
+        found["board_cpu_seconds"] = round(time.process_time() - worked, 1)
         begun = time.perf_counter()
         found["verified"] = verify(database).ok
         found["verify_seconds"] = round(time.perf_counter() - begun, 1)
@@ -236,66 +211,59 @@ def same_form(times: int) -> dict[str, Any]:
     return {"sent": times, "succeeded": len(receipts), "stored": stored}
 
 
-# --- what intervals cover
+# --- the figures beside their bars
 
 
-def study(rng: np.random.Generator, raters: int, prompts: int, each: int, truth: Any) -> Scores:
-    """One simulated study: raters with habits value both arms on some of the prompts."""
-    arms, criteria = len(truth), 3
-    habit = rng.normal(0, RATER, raters)[:, None] + rng.normal(0, RATER_ARM, (raters, arms))
-    hard = rng.normal(0, PROMPT, prompts)[:, None] + rng.normal(0, PROMPT_ARM, (prompts, arms))
-    chosen = np.array([rng.choice(prompts, each, replace=False) for _ in range(raters)]).ravel()
-    rater = np.repeat(np.repeat(np.arange(raters), each), arms * criteria)
-    prompt = np.repeat(chosen, arms * criteria)
-    arm = np.tile(np.repeat(np.arange(arms), criteria), raters * each)
-    criterion = np.tile(np.arange(criteria), raters * each * arms)
-    value = np.asarray(truth)[arm] + habit[rater, arm] + hard[prompt, arm]
-    value = value + rng.normal(0, REST, len(value))
-    return Scores(tuple(ARMS[:arms]), CRITERIA, rater, prompt, arm, criterion, value)
+def block() -> str:
+    """The figures as a table, for the README."""
+    from benchmarks import readme
+
+    result = readme.measured("ratings")
+    if result is None:
+        return readme.missing("ratings")
+    rows = [bar.cells for bar in bars(result["figures"])]
+    told = f"`{result['command']}`, {result['measured']}, {result['cores']} cores, SQLite:\n\n"
+    return told + readme.table(("measure", "result", "bar", ""), rows)
 
 
-def coverage(studies: int) -> dict[str, Any]:
-    """How often the 95 % interval of a difference, and of a mean, holds the truth."""
-    found = {}
-    for raters, prompts, each in ((20, 20, 20), (40, 100, 10), (60, 200, 10)):
-        rng = np.random.default_rng(raters)
-        held = {"difference": 0, "mean": 0, "resampled": 0}
-        for number in range(studies):
-            scores = study(rng, raters, prompts, each, (3.0, 3.4))
-            one = next(
-                d for d in means.differences(scores) if d.criterion == means.AVERAGE
-            ).estimate
-            held["difference"] += one.low <= -0.4 <= one.high
-            mean = means.table(scores)["one"][means.AVERAGE]
-            assert mean is not None
-            held["mean"] += mean.low <= 3.0 <= mean.high
-            low, high = means.pigeonhole(scores, 200, number)["one"][means.AVERAGE]
-            held["resampled"] += low <= 3.0 <= high
-        label = f"{raters} raters, {prompts} prompts, {each} each"
-        found[label] = {name: round(count / studies, 3) for name, count in held.items()}
-    return found
+def bars(figures: Mapping[str, Any]) -> "list[Bar]":
+    """What was measured against what it was meant to reach."""
+    from benchmarks.readme import Bar
 
-
-def planted(studies: int) -> dict[str, Any]:
-    """Bradley-Terry against planted strengths: the largest error in Elo points of 20,000 votes."""
-    truth = np.array([0.0, 0.5, 1.0, -0.5])
-    target = ELO * (truth - truth.mean())
-    errors = []
-    for seed in range(studies):
-        rng = np.random.default_rng(seed)
-        n = 20_000
-        left = rng.integers(0, 4, n)
-        right = (left + rng.integers(1, 4, n)) % 4
-        won = rng.random(n) < 1 / (1 + np.exp(truth[right] - truth[left]))
-        votes = Votes(
-            ARMS, rng.integers(0, 400, n), rng.integers(0, 300, n), left, right,
-            np.where(won, LEFT, RIGHT), np.zeros((n, 4)),
-        )  # fmt: skip
-        found = preference.strengths(votes, draws=20, seed=seed)
-        values = np.array([found[name].value for name in ARMS])
-        errors.append(float(np.abs(values - target).max()))
-    return {"runs": studies, "largest_error_elo": round(max(errors), 1)}
+    killed, load, same = figures["kills"], figures["load"], figures["same_form"]
+    board, errors = load["board_seconds"], load["errors"] + load["duplicates"]
+    error = figures["bradley_terry"]["largest_error_elo"]
+    found = [
+        Bar(
+            f"acknowledged ratings lost in {killed['kills']} kills (-9), {WRITERS} writing",
+            f"{killed['lost']} of {killed['acknowledged']}", "0", killed["lost"] == 0,
+        ),
+        Bar(
+            "faults that `ratings verify` found after them", str(killed["faults"]), "0",
+            killed["faults"] == 0,
+        ),
+        Bar(
+            f"ratings a second, {load['raters']} raters at once, {load['ratings']} ratings",
+            str(load["per_second"]), f"≥ {PER_SECOND}", load["per_second"] >= PER_SECOND,
+        ),
+        Bar("errors and duplicates among them", str(errors), "0", errors == 0),
+        Bar("answer to a rating, 95th percentile", f"{load['p95_ms']} ms"),
+        Bar(
+            f"stored of one form sent {same['sent']} times at once",
+            f"{same['stored']}, {same['succeeded']} answered", f"1, {same['sent']} answered",
+            (same["stored"], same["succeeded"]) == (1, same["sent"]),
+        ),
+        Bar("a board over them all", f"{board} s", f"≤ {BOARD} s", board <= BOARD),
+        Bar(
+            "largest error of planted Bradley–Terry strengths", f"{error} Elo", f"≤ {ELO_ERROR}",
+            error <= ELO_ERROR,
+        ),
+    ]  # fmt: skip
+    return found + [
+        Bar(f"95 % interval of {name}", f"{share:.1%}", "93–99 %", LOW <= share <= HIGH)
+        for name, share in figures["coverage"].items()
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

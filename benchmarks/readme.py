@@ -182,6 +182,13 @@ def serving() -> str:
     return told + table(HEAD, rows(result["cases"]))
 
 
+def ratings() -> str:
+    """What is stored of ratings under load and kills, and what their intervals cover."""
+    from benchmarks.ratings import block
+
+    return block()
+
+
 def measured(name: str) -> Any:
     """The figures a benchmark left, or None when it was not run yet."""
     path = RESULTS / f"{name}.json"
@@ -214,6 +221,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "mini": mini,
     "retrieval": retrieval,
     "serving": serving,
+    "ratings": ratings,
 }
 
 
