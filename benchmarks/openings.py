@@ -30,7 +30,7 @@ def scores(path: Path) -> dict[tuple[str, str, str], str]:
 
 
 def block(replies: Sequence[Sequence[str]], given: Mapping[tuple[str, str, str], str]) -> str:
-    """The table of all replies, and how many answer, for wordings that are known and that are not."""
+    """The table of all replies, and how many answer, known wordings apart from others."""
     known = {bare(way) for ways in read_shelf(ROOT / "characters").topics.values() for way in ways}
     counts = {True: {"2": 0, "1": 0, "0": 0, "": 0}, False: {"2": 0, "1": 0, "0": 0, "": 0}}
     rows = []

@@ -39,7 +39,7 @@ def measure(shelf: Shelf, encoder_name: str, k: int = 3) -> dict[str, Any]:
                 if not one.source:
                     continue
                 begun = time.perf_counter()
-                passages = index.retrieve(character, one.question, k=k)
+                passages = index.retrieve(character, one.question, k=k, everyday=False)
                 times.append((time.perf_counter() - begun) * 1000)
                 right = any(origins.get(p.field) == one.source for p in passages)
                 found.setdefault(one.kind, []).append(right)

@@ -67,6 +67,9 @@ def make_parser() -> argparse.ArgumentParser:
     retrieve.add_argument("character")
     retrieve.add_argument("question")
     retrieve.add_argument("-k", type=_whole(1, 100), default=3)
+    retrieve.add_argument(
+        "--everyday", action="store_true", help="with what everybody says, as the chat asks"
+    )
     _common(retrieve)
 
     chat = _add(commands, "chat", _chat, "talk; several TEXTs are turns")
@@ -151,7 +154,9 @@ def _retrieve(args: argparse.Namespace, settings: Settings) -> int:
     with tempfile.TemporaryDirectory(prefix="rolecraft-") as folder:
         # A folder of its own: the page may hold the data folder at the same time.
         shelf, _, index = open_knowledge(settings, Path(folder))
-        found = index.retrieve(shelf.get(args.character), args.question, k=args.k)
+        found = index.retrieve(
+            shelf.get(args.character), args.question, k=args.k, everyday=args.everyday
+        )
     if args.json:
         _show([dataclasses.asdict(passage) for passage in found])
     else:

@@ -18,7 +18,7 @@ from train.imagine import Answered, Imagination, talk
 from train.topics import CHARACTERS
 
 # Questions, scenes, general answers, imagined wordings of real facts, what everybody says.
-SHARES = {"questions": 0.3, "script": 0.1, "general": 0.05, "wordings": 0.2, "everyday": 0.35}
+SHARES = {"questions": 0.2, "script": 0.05, "general": 0.03, "wordings": 0.22, "everyday": 0.5}
 
 
 def voice_of(character: Character) -> str:
@@ -101,7 +101,9 @@ class Cast:
         """What everybody says, with the character's own answer among the passages."""
         field = f"everyday.{one.topic}"
         right = [as_passage(s) for s in self.sources[character.id] if s.field == field]
-        beside = [p for p in self.noise(character, 3 - len(right)) if p.field != field]
+        # Where retrieval is sure of an everyday answer, nothing stands beside it.
+        alone = self.rng.random() < 0.6
+        beside = [p for p in self.noise(character, 0 if alone else 2) if p.field != field]
         first = self.rng.random() < 0.85
         passages = (*right, *beside) if first else (*beside, *right)
         answer = one.answer

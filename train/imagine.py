@@ -238,7 +238,10 @@ class Imagination:
             told = Answered(question, passages, answer.text, answer.emotion)
         else:
             answer = self._said(topic, voice)
-            passages = self._among(character, [self._said_to(topic, answer)], "", topic)
+            right = [self._said_to(topic, answer)]
+            # Where retrieval is sure of an everyday answer, nothing stands beside it.
+            alone = self.rng.random() < 0.5
+            passages = tuple(right) if alone else self._among(character, right, "", topic)
             told = Answered(question, passages, answer.text, answer.emotion, value=answer.text)
         return told.named(character.name["zh"])
 

@@ -9,22 +9,35 @@ import logging
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rolecraft.characters.model import Character
+from rolecraft.characters.overlap import bare
 from rolecraft.conversation import Passage
 from rolecraft.errors import CheckpointError, StoreUnavailable
 from rolecraft.knowledge.bm25 import Bigrams
 from rolecraft.knowledge.encoder import Encoder, Vectors
-from rolecraft.knowledge.passages import EVERYBODY, Source, everyday_of, searched_of
+from rolecraft.knowledge.passages import (
+    EVERYBODY,
+    EVERYDAY,
+    Source,
+    everyday_of,
+    searched_of,
+)
 from rolecraft.knowledge.vectors import Refresh, VectorStore
 
 log = logging.getLogger(__name__)
 
-DENSE_WEIGHT = 0.9  # of the encoder's score, the rest is BM25's; best on held-out wordings
+DENSE_WEIGHT = 0.92  # of the encoder's score, the rest is BM25's; best on held-out wordings
+RUNNER_UP = 0.3  # of the second best of an origin: two that fit tell more than one
 THRESHOLD = 0.25  # a cosine below it has nothing to do with the question; most sources are above
+# Everyday things are said in some seventeen ways each and win by their number; what is a person's
+# own goes before them unless they stand out by so many standard deviations more.
+EVERYDAY_BEHIND = 2.0
+ENOUGH = 0.5  # similarity from which an everyday answer needs nothing beside it
+WORD_FOR_WORD = 20.0  # standard deviations: what is said in a known way is nothing else
 _QUESTION_CHARACTERS = 400  # longer messages are asked by their beginning and their end
 _FRAGMENT = re.compile(
     r"^(那|那么|还有|然后|后来|所以|为什么|为啥|怎么会|真的|是吗|接着|哪)|[他她它]|呢[？?]?$|"
@@ -40,6 +53,7 @@ class _Character:
     sources: tuple[Source, ...]
     vectors: Vectors
     bigrams: Bigrams
+    bare: tuple[str, ...]  # the sources' letters
 
 
 class Index:
@@ -93,10 +107,14 @@ class Index:
         k: int = 3,
         threshold: float = THRESHOLD,
         shown: int | None = None,
+        everyday: bool = True,
     ) -> tuple[Passage, ...]:
         """The best `shown` passages (default `k`), best first, at most one for each origin.
 
-        `history` is what the visitor said before, oldest first. `used` is true for the best `k`
+        They are the person's own: fields, scenes, answers. With `everyday` the answer to what
+        everybody says stands among them, in front and the only one that is used where the
+        question is of that kind, else behind and unused. `history`
+        is what the visitor said before, oldest first. `used` is true for the best `k`
         whose similarity reaches `threshold`. The similarity is the cosine between the question
         and the nearest passage of that origin.
         """
@@ -107,14 +125,25 @@ class Index:
         cosines = ready.vectors @ self._encoder.encode_queries([asked])[0]
         letters = ready.bigrams.scores(asked)
         scores = DENSE_WEIGHT * _standard(cosines) + (1 - DENSE_WEIGHT) * _standard(letters)
-        best = _best_of_origins(ready.sources, scores)[: max(k, shown or k)]
+        same = bare(asked)
+        scores = scores + np.array([WORD_FOR_WORD * (one == same) for one in ready.bare])
+        best = _best_of_origins(ready.sources, scores)
+        own = [one for one in best if not _is_everyday(ready.sources[one])][: max(k, shown or k)]
         nearest = _nearest(ready.sources, cosines)
-        passages = []
-        for rank, position in enumerate(best):
+
+        def passage(position: int, wanted: bool) -> Passage:
             source = ready.sources[position]
             similarity = nearest[source.origin]
-            used = rank < k and similarity >= threshold
-            passages.append(Passage(source.field, source.text, round(similarity, 4), used))
+            used = wanted and similarity >= threshold
+            return Passage(source.field, source.text, round(similarity, 4), used)
+
+        passages = [passage(position, rank < k) for rank, position in enumerate(own)]
+        for position in [one for one in best if everyday and _is_everyday(ready.sources[one])][:1]:
+            first = not own or best.index(position) < best.index(own[0])
+            said = passage(position, first)
+            if said.used and said.similarity >= ENOUGH:
+                passages = [replace(one, used=False) for one in passages]
+            passages.insert(0 if first else len(passages), said)
         return tuple(passages)
 
     def _of(self, character: Character) -> _Character:
@@ -128,7 +157,8 @@ class Index:
             sources = (*own, *shared)
             vectors = self._store.vectors_of(sources)
             bigrams = Bigrams([one.text for one in sources])
-            ready = _Character(character, sources, vectors, bigrams)
+            letters = tuple(bare(one.text) for one in sources)
+            ready = _Character(character, sources, vectors, bigrams, letters)
             with self._lock:
                 self._ready[character.id] = ready
         return ready
@@ -179,22 +209,30 @@ def _standard(scores: Vectors) -> Vectors:
 
 
 def _best_of_origins(sources: Sequence[Source], scores: Vectors) -> list[int]:
-    """Positions, best first, one for each origin.
+    """Positions, best first, one for each origin, told by its best and its runner-up.
 
     An answered question counts for the field or scene that it was drawn from. A field then stands
     for itself, being the shorter and plainer statement; of a scene what is nearest stands: its
     best piece, or what the character answered about it.
     """
-    order = [int(position) for position in np.argsort(-scores, kind="stable")]
     originals: dict[str, int] = {}
-    for position in order:
-        if _stands(sources[position]):
-            originals.setdefault(sources[position].origin, position)
-    chosen: dict[str, int] = {}
-    for position in order:
+    found: dict[str, list[float]] = {}
+    for position in (int(place) for place in np.argsort(-scores, kind="stable")):
         origin = sources[position].origin
-        chosen.setdefault(origin, originals.get(origin, position))
-    return list(chosen.values())
+        found.setdefault(origin, []).append(float(scores[position]))
+        if _stands(sources[position]):
+            originals.setdefault(origin, position)
+
+    def standing(origin: str) -> float:
+        best, second = (found[origin] * 2)[:2] if len(found[origin]) == 1 else found[origin][:2]
+        behind = EVERYDAY_BEHIND if origin.startswith(EVERYDAY) else 0.0
+        return best + RUNNER_UP * second - behind
+
+    return [originals[origin] for origin in sorted(originals, key=standing, reverse=True)]
+
+
+def _is_everyday(source: Source) -> bool:
+    return source.origin.startswith(EVERYDAY)
 
 
 def _stands(source: Source) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rolecraft.characters.model import Character, Dialogue, Everyday, Question, field_name
 
 EVERYBODY = "."  # no id of a character
+EVERYDAY = "everyday."  # how the names of everyday passages begin
 SCENE_CHARACTERS = 160  # what a prompt of 512 tokens can hold three of, beside the profile
 _SENTENCES = re.compile(r"[^。！？!?…；;]+[。！？!?…；;]*[”」』’]*")
 
@@ -61,7 +62,7 @@ def everyday_of(characters: Iterable[Character]) -> tuple[Source, ...]:
         Source(f"{EVERYBODY}/{topic}.{number}", f"asked.{origin}.{number}", way, EVERYBODY, origin)
         for topic, said in topics.items()
         for number, way in enumerate(said, start=1)
-        for origin in [f"everyday.{topic}"]
+        for origin in [f"{EVERYDAY}{topic}"]
     )
 
 
@@ -100,7 +101,7 @@ def _answer_passage(character: Character, question: Question) -> Source:
 
 
 def _everyday_passage(character: Character, one: Everyday) -> Source:
-    field = f"everyday.{one.topic}"
+    field = f"{EVERYDAY}{one.topic}"
     text = answer_passage(one.said[0], one.answer.text)
     return Source(f"{character.id}/{field}", field, text, character.id, field)
 

@@ -183,7 +183,7 @@ def test_a_character_that_was_never_refreshed_is_brought_in(
     folder: Path, encoder: FlagEncoder, lu: Character
 ) -> None:
     with Opened(folder, encoder) as opened:
-        assert opened.index.retrieve(lu, "年龄")[0].field == "profile.age"
+        assert opened.index.retrieve(lu, "年龄：46岁")[0].field == "profile.age"
         assert len(opened.encoder.passages) == len(searched_of(lu))
         opened.index.retrieve(lu, "生日")
         assert len(opened.encoder.passages) == len(searched_of(lu))
@@ -318,7 +318,7 @@ def test_a_chroma_server_keeps_the_vectors(
         store = VectorStore(open_chroma(tmp_path / "unused", server), encoder)
         index = Index(store, encoder)
         assert index.refresh(shelf.characters).encoded == encoded
-        assert index.retrieve(shelf.get("陆远"), "年龄")[0].field == "profile.age"
+        assert index.retrieve(shelf.get("陆远"), "年龄：46岁")[0].field == "profile.age"
         store.close()
     assert not (tmp_path / "unused").exists()
 
@@ -335,7 +335,7 @@ def test_an_index_that_another_process_rebuilt_is_taken_over(
     one.refresh(shelf.characters)
     names = [found.name for found in one._store._client.list_collections()]
     for index in (other, one):  # neither builds a third
-        assert index.retrieve(shelf.get("陆远"), "年龄")[0].field == "profile.age"
+        assert index.retrieve(shelf.get("陆远"), "年龄：46岁")[0].field == "profile.age"
     assert [found.name for found in one._store._client.list_collections()] == names
     assert len(names) == 1
 

@@ -16,10 +16,10 @@ class Config(StageConfig):
     """One tuning. `sources` maps where examples come from to their shares.
 
     "general" (with the everyday answers), "specific" and "script" are read from the folder
-    `characters` and gone through epoch by epoch; so is "rated", what `ratings to-training` wrote into the folder `ratings`; "cast",
-    "imagined" and "recall" are composed anew for every talk. Characters of a source are
-    drawn in proportion to (their examples) ** (1 / temperature): 1 follows the data, more makes
-    small characters more frequent. `data_seed` orders the examples (0: as `seed`), `seed` draws
+    `characters` and gone through epoch by epoch; so is "rated", what `ratings to-training` wrote
+    into the folder `ratings`; "cast", "imagined" and "recall" are composed anew for every talk.
+    Characters of a source are drawn in proportion to (their examples) ** (1 / temperature): 1
+    follows the data, more makes small characters more frequent. `data_seed` orders the examples (0: as `seed`), `seed` draws
     the adapter's first values and its dropout.
     """
 
