@@ -19,8 +19,8 @@ class Config(StageConfig):
     `characters` and gone through epoch by epoch; so is "rated", what `ratings to-training` wrote
     into the folder `ratings`; "cast", "imagined" and "recall" are composed anew for every talk.
     Characters of a source are drawn in proportion to (their examples) ** (1 / temperature): 1
-    follows the data, more makes small characters more frequent. `data_seed` orders the examples (0: as `seed`), `seed` draws
-    the adapter's first values and its dropout.
+    follows the data, more makes small characters more frequent. `data_seed` orders the examples
+    (0: as `seed`), `seed` draws the adapter's first values and its dropout.
     """
 
     base: str = "models/mini"
