@@ -4,7 +4,7 @@ import json
 import random
 from typing import Any
 
-from rolecraft.cli.ratings import opened
+from rolecraft.cli.opened import opened
 from rolecraft.settings import Settings
 from rolecraft.store.generations import Arm
 from rolecraft.store.ratings import Offer

@@ -33,7 +33,7 @@ def register(results: Any) -> None:
 
 def _snapshots(args: argparse.Namespace, settings: Settings) -> int:
     from rolecraft import __version__
-    from rolecraft.cli.ratings import opened
+    from rolecraft.cli.opened import opened
     from rolecraft.ratings.published import Published
     from rolecraft.store import boards
 
@@ -63,7 +63,7 @@ def _snapshots(args: argparse.Namespace, settings: Settings) -> int:
 
 def _reproduce(args: argparse.Namespace, settings: Settings) -> int:
     from rolecraft.cli.asking import engines
-    from rolecraft.cli.ratings import opened
+    from rolecraft.cli.opened import opened
     from rolecraft.ratings.reproduce import again
 
     with opened(settings) as (_, desk):

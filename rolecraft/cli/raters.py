@@ -32,7 +32,7 @@ def register(kinds: Any) -> None:
 
 
 def _raters(args: argparse.Namespace, settings: Settings) -> int:
-    from rolecraft.cli.ratings import opened
+    from rolecraft.cli.opened import opened
     from rolecraft.store.rater_list import Listed, RaterList
 
     if bool(args.rater) != bool(args.status):
@@ -59,7 +59,7 @@ def _raters(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _reports(args: argparse.Namespace, settings: Settings) -> int:
-    from rolecraft.cli.ratings import opened
+    from rolecraft.cli.opened import opened
 
     if bool(args.reply) != bool(args.verdict):
         raise ResultsError("Name a reply and --set pass or fail, or neither to see all.")

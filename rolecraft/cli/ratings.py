@@ -8,13 +8,13 @@ import json
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from rolecraft import __version__
+from rolecraft.cli.opened import opened
 from rolecraft.cli.raters import register as register_raters
 from rolecraft.errors import ResultsError
 from rolecraft.settings import Settings
@@ -116,22 +116,6 @@ def _spec_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cap", type=int, help="ratings of one rater that count; 0 is all")
     parser.add_argument("--draws", type=int, help="resamples for intervals")
     parser.add_argument("--seed", type=int)
-
-
-@contextmanager
-def opened(settings: Settings) -> "Iterator[tuple[Database, Desk]]":
-    """The database and the desk of the data folder, also beside a running page."""
-    from rolecraft.ratings.desk import Desk
-    from rolecraft.store.database import Database
-    from rolecraft.store.folder import DataFolder
-    from rolecraft.store.raters import rating_key
-
-    with DataFolder.visit(settings.data_dir) as folder:
-        database = Database.open(folder, settings.database_url)
-        try:
-            yield database, Desk(database, rating_key(folder, settings.secret), __version__)
-        finally:
-            database.close()
 
 
 def _spec(args: argparse.Namespace, desk: "Desk") -> "Spec":
