@@ -21,7 +21,7 @@ from rolecraft.store.chain import digest
 _MIN_CHARS = 2
 _FACTS = (
     "character", "character_sha256", "arm", "source", "emotion", "finish", "reply_text",
-    "reply_sha256",
+    "reply_sha256", "moderation",
 )  # fmt: skip
 
 

@@ -117,7 +117,7 @@ def test_an_expired_form_gives_way_to_a_new_one(
     rater: Rater, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = rater.filled()
-    later = Ratings._try
+    later = Ratings._save_one
 
     def an_hour_on(self: Ratings, *given: Any, **more: Any) -> Any:
         now = self._clock
@@ -127,7 +127,7 @@ def test_an_expired_form_gives_way_to_a_new_one(
         finally:
             self._clock = now
 
-    monkeypatch.setattr(Ratings, "_try", an_hour_on)
+    monkeypatch.setattr(Ratings, "_save_one", an_hour_on)
     rater.act("submit", **old)
     refused(rater, "过期")
     monkeypatch.undo()
