@@ -14,8 +14,8 @@ from typing import Any
 
 CHARACTER = "zhou-xiaobei"
 QUESTIONS = {
-    "zh": ("你叫什么名字？", "你最爱吃什么？", "你最怕什么？"),
-    "en": ("你叫什么名字？", "你最爱吃什么？"),
+    "zh": ("你好呀", "你在干嘛呢？", "我今天有点累"),
+    "en": ("你好呀", "我今天有点累"),
 }
 LARGEST = 300_000  # bytes of a picture in the repository
 PATIENCE_MS = 120_000
