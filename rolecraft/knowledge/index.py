@@ -224,7 +224,7 @@ def _best_of_origins(sources: Sequence[Source], scores: Vectors) -> list[int]:
             originals.setdefault(origin, position)
 
     def standing(origin: str) -> float:
-        best, second = (found[origin] * 2)[:2] if len(found[origin]) == 1 else found[origin][:2]
+        best, second = found[origin][0], found[origin][:2][-1]  # one alone is its own runner-up
         behind = EVERYDAY_BEHIND if origin.startswith(EVERYDAY) else 0.0
         return best + RUNNER_UP * second - behind
 
