@@ -96,7 +96,7 @@ class Measurement:
             ]
             field = rng.choice(fields)
             name = person.name["zh"]
-            question = rng.choice(wordings[field]["heldout"]).replace("{name}", name)
+            question = rng.choice(wordings[field]).replace("{name}", name)
             greeting = Conversation(person.id, person.greeting["zh"])
             reply = self.ask(person, greeting, question, seed + number)
             right = tells(reply.text, person.profile[field])
@@ -136,7 +136,7 @@ def visitor_questions(rng: random.Random) -> Iterator[str]:
         for group in material(bank):
             yield from group.get("heldout", ())
     for fields in material("questions").values():
-        yield from (text for text in fields["heldout"] if "{name}" not in text)
+        yield from (text for text in fields if "{name}" not in text)
 
 
 def main() -> None:
@@ -157,7 +157,10 @@ def main() -> None:
         strangers = []
         for number in range(args.people):
             person, _ = imagination.person()
-            strangers.append(dataclasses.replace(person, id=f"imagined-{number}"))
+            asked = measured.shelf.asked  # as of everybody who is put on the shelf
+            strangers.append(
+                dataclasses.replace(person, id=f"imagined-{number}", asked_commonly=asked)
+            )
         unknown = measured.facts(strangers, args.facts, args.seed)
         measured.replies.clear()
         measured.turns(args.turns, args.seed)

@@ -25,7 +25,7 @@ from rolecraft.knowledge.passages import Source, answer_passage, passages_of, se
 from train.config import StageConfig
 from train.imagine import Imagination
 from train.tokenizer import LEVEL_1
-from train.topics import CHARACTERS, material, topics
+from train.topics import CHARACTERS, common_ways, topics
 
 MAX_LENGTH = 128
 _BEFORE = (
@@ -99,20 +99,19 @@ class Groups:
     def _everyday(self) -> Group:
         """What everybody says and what is asked after, each found by another way of saying it."""
         ways = {f"everyday.{n}": topic.said for n, topic in enumerate(topics())}
-        banks = material("questions")
-        ways |= {f"profile.{field}": tuple(banks[field]["train"]) for field in banks}
+        ways |= {f"profile.{field}": some for field, some in common_ways().items()}
         chosen = self.rng.sample(list(ways), min(2 * self.config.candidates, len(ways)))
         two = [self.rng.sample(ways[origin], 2) for origin in chosen]
         return Group(
-            tuple(self._typed(asked.replace("{name}", "")) for asked, _ in two),
+            tuple(self._typed(question) for question, _ in two),
             tuple(chosen),
-            tuple(known.replace("{name}", "") for _, known in two),
+            tuple(known for _, known in two),
             tuple(chosen),
         )
 
     def _imagined(self) -> Group:
         person, voice = self.imagination.person()
-        known = [field for field in person.profile if field in material("questions")]
+        known = [field for field in person.profile if field in common_ways()]
         fields = self.rng.sample(known, min(14, len(known)))
         name = person.name["zh"]
         questions = [self._typed(self._wording(field, name)) for field in fields]
@@ -133,7 +132,7 @@ class Groups:
         self.rng.shuffle(sources)
         asked = [q for q in character.questions_of("train") if q.source]
         pairs = [(q.question, q.source or "") for q in self.rng.sample(asked, min(6, len(asked)))]
-        fields = [f for f in character.profile if f in material("questions")]
+        fields = [f for f in character.profile if f in common_ways()]
         name = character.name["zh"]
         pairs += [(self._wording(f, name), f"profile.{f}") for f in self.rng.sample(fields, 5)]
         ways = [(way, origin) for origin, some in character.asked.items() for way in some]
@@ -144,6 +143,11 @@ class Groups:
             Source("", "", self.rng.choice(one.said), "", f"everyday.{one.topic}")
             for one in character.everyday
             if one.said
+        ]
+        said += [
+            Source("", "", way, "", origin)
+            for origin, some in character.asked_commonly.items()
+            for way in self.rng.sample(some, min(3, len(some)))
         ]
         pairs += [(self._cloze(s), s.origin) for s in sources if s.field.startswith("script.")][:3]
         asking = {question for question, _ in pairs}
@@ -163,7 +167,8 @@ class Groups:
         )
 
     def _wording(self, field: str, name: str) -> str:
-        return str(self.rng.choice(material("questions")[field]["train"])).replace("{name}", name)
+        called = f"{name}，" if self.rng.random() < 0.05 else ""
+        return called + self.rng.choice(common_ways()[field])
 
     def _typed(self, question: str) -> str:
         """A question as it comes from a phone: words before and behind it, a sign left out."""

@@ -16,7 +16,7 @@ from rolecraft.conversation import Budget, Conversation, Identity, Message, Pass
 from rolecraft.knowledge.passages import answer_passage, passages_of, profile_passage
 from rolecraft.prompts import render, spoken
 from train.documents import SEAM
-from train.topics import Topic, cast, material, topics
+from train.topics import Topic, cast, common_ways, material, topics
 
 VOICES = ("child", "teen", "lively", "gentle", "plain", "dry", "elder", "warm")
 MINI_BUDGET = Budget(tokens=900, passage_chars=80, full_persona=False)
@@ -28,7 +28,7 @@ OPEN_FIELDS = (
     "favourite_sport", "favourite_television", "favourite_film", "disliked_food", "dislikes",
     "fears", "catchphrase",
 )  # fmt: skip
-GIVEN = 0.85  # of everyday talk: the person's answer stands in the prompt, as retrieval brings it
+GIVEN = 0.92  # of everyday talk: the person's answer stands in the prompt, as retrieval brings it
 _IDENTITY = Identity("author", "")
 
 
@@ -158,19 +158,22 @@ class Imagination:
 
     def profile_exchange(self, character: Character, voice: str, field: str = "") -> Answered:
         """A question about a fact, answered from its passage among others."""
-        banks = material("questions"), material("answers")
+        answers = material("answers")
         field = field or self.rng.choice(
-            [f for f in character.profile if f in banks[0] and f in banks[1]]
+            [f for f in character.profile if f in common_ways() and f in answers]
         )
         own = character.asked.get(f"profile.{field}")
         if own and self.rng.random() < 0.5:
             question = self.rng.choice(own)
-        elif not self.heldout and self.rng.random() < 0.5:
+        elif self.heldout:
+            question = self.rng.choice(material("questions")[field])
+        elif self.rng.random() < 0.3:
             question = self.rng.choice(ways_of_asking()[field])
         else:
-            question = self.rng.choice(banks[0][field]["heldout" if self.heldout else "train"])
+            named = "{name}，" if self.rng.random() < 0.05 else ""
+            question = named + self.rng.choice(common_ways()[field])
         value = character.profile[field]
-        answer = self._reply(banks[1][field], voice)
+        answer = self._reply(answers[field], voice)
         reply = answer["text"].replace("{value}", value.rstrip("。"))
         right = self._passage(character, field)
         passages = self._among(character, [right], field)

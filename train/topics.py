@@ -1,6 +1,6 @@
 """What everybody says, and what may be answered to it: the banks' replies and the cast's own.
 
-Knows no prompt. Ways of saying that are held out of training stand in the banks alone.
+Knows no prompt. Ways of saying and asking that are held out of training stand in the banks alone.
 """
 
 import functools
@@ -46,6 +46,13 @@ def material(name: str) -> Any:
 def cast() -> tuple[Character, ...]:
     """The shipped characters."""
     return tuple(read_shelf(CHARACTERS).characters)
+
+
+@functools.cache
+def common_ways() -> dict[str, tuple[str, ...]]:
+    """Field of a profile to the ways in which everybody is asked after it."""
+    ways = read_shelf(CHARACTERS).asked
+    return {origin.removeprefix("profile."): some for origin, some in ways.items()}
 
 
 @functools.cache

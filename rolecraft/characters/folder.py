@@ -43,15 +43,17 @@ CARD_FIELDS = (
 STYLE_FIELDS = ("summary", "particles", "dialect", "length", "humour", "never_says")
 
 
-Topics = Mapping[str, tuple[str, ...]]  # what everybody says, by topic: the ways of saying it
+# What everybody says, by topic, or is asked, by what is asked after: the ways of saying it.
+Topics = Mapping[str, tuple[str, ...]]
 
 
 def read_folder(
-    folder: Path, topics: Topics | None = None
+    folder: Path, topics: Topics | None = None, asked_commonly: Topics | None = None
 ) -> tuple[Character | None, list[Problem]]:
     """The character in `folder`, or None with the problems that keep it off the shelf.
 
     `topics` are those of the shelf; without them everyday answers are read but not found by asking.
+    `asked_commonly` is how the shelf's visitors ask after fields of a profile, of whomever it is.
     """
     card = Reader(folder / "card.yaml")
     root = card.read_yaml()
@@ -86,6 +88,11 @@ def read_folder(
         general=general,
         everyday=everyday,
         asked=wordings,
+        asked_commonly={
+            origin: ways
+            for origin, ways in (asked_commonly or {}).items()
+            if origin.removeprefix("profile.") in fields["profile"]
+        },
         tavern=tavern,
         folder=folder,
         portrait=portrait,
@@ -291,6 +298,22 @@ def read_topics(reader: Reader) -> Topics | None:
     if root is None:
         return None
     return {topic: reader.texts(root, topic) for topic in reader.mapping(root)}
+
+
+def read_asked(reader: Reader) -> Topics:
+    """The shelf's asked.yaml: ways of asking after fields (profile.age) that any profile may have.
+
+    Empty without the file.
+    """
+    root = reader.read_yaml() if reader.path.exists() else None
+    if root is None:
+        return {}
+    known = {f"profile.{key}" for key in FIELD_NAMES}
+    ways = reader.mapping(root)
+    for origin in ways.keys() - known:
+        remedy = f"Name a field that the project knows: {', '.join(sorted(known))}."
+        reader.wrong(ways[origin].line, origin, None, remedy)
+    return {origin: reader.texts(root, origin) for origin in ways}
 
 
 def _tavern(reader: Reader) -> dict[str, Any] | None:

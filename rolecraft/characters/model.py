@@ -196,6 +196,8 @@ class Character:
     general: tuple[GeneralAnswers, ...] = ()
     everyday: tuple[Everyday, ...] = ()
     asked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # ways of asking, by origin
+    # How everybody is asked after the fields of this profile; the shelf's asked.yaml.
+    asked_commonly: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
     tavern: Mapping[str, Any] | None = None  # the Tavern card it was imported from, untouched
     folder: Path | None = None
     portrait: Path | None = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
-from rolecraft.characters.folder import Topics, read_folder, read_topics
+from rolecraft.characters.folder import Topics, read_asked, read_folder, read_topics
 from rolecraft.characters.marked import Problem, Reader
 from rolecraft.characters.model import Character
 from rolecraft.errors import CharacterInvalid, CharacterNotFound
@@ -23,6 +23,7 @@ class Shelf:
     characters: tuple[Character, ...]
     problems: tuple[Problem, ...] = ()
     topics: Topics = field(default_factory=dict)  # everyday.yaml
+    asked: Topics = field(default_factory=dict)  # asked.yaml
 
     def get(self, id_or_name: str) -> Character:
         """The character of that id, Chinese name or English name.
@@ -54,15 +55,15 @@ def read_shelf(folder: Path | str) -> Shelf:
         raise CharacterInvalid(
             f"No folder of characters at {str(root)!r}. Name one that holds <id>/card.yaml folders."
         )
-    shared = Reader(root / "everyday.yaml")
-    topics = read_topics(shared)
+    said, ways = Reader(root / "everyday.yaml"), Reader(root / "asked.yaml")
+    topics, asked = read_topics(said), read_asked(ways)
     characters: list[Character] = []
-    problems: list[Problem] = list(shared.problems)
+    problems: list[Problem] = [*said.problems, *ways.problems]
     owners: dict[str, Character] = {}
     for inner in sorted(path for path in root.iterdir() if path.is_dir()):
         if inner.name.startswith((".", "_")):
             continue
-        character, wrong = read_folder(inner, topics)
+        character, wrong = read_folder(inner, topics, asked)
         problems.extend(wrong)
         if character is None:
             continue
@@ -74,7 +75,7 @@ def read_shelf(folder: Path | str) -> Shelf:
             continue
         characters.append(character)
         owners.update(dict.fromkeys(_keys(character), character))
-    return Shelf(root, tuple(characters), tuple(problems), topics or {})
+    return Shelf(root, tuple(characters), tuple(problems), topics or {}, asked)
 
 
 def trait_counts(shelf: Shelf) -> Counter[str]:

@@ -30,28 +30,34 @@ class Bigrams:
     """BM25 scores of one collection of texts."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self._counts = [Counter(bigrams(text)) for text in texts]
-        lengths = np.array([sum(count.values()) for count in self._counts], dtype=np.float32)
+        counts = [Counter(bigrams(text)) for text in texts]
+        lengths = np.array([sum(count.values()) for count in counts], dtype=np.float32)
         mean = float(lengths.mean()) if len(lengths) else 1.0
-        self._norms = K1 * (1 - B + B * lengths / max(mean, 1.0))
-        seen = Counter(gram for count in self._counts for gram in count)
-        total = len(self._counts)
-        self._idf = {
-            gram: math.log(1 + (total - found + 0.5) / (found + 0.5))
-            for gram, found in seen.items()
-        }
-        self._unseen = math.log(1 + (total + 0.5) / 0.5)
+        norms = K1 * (1 - B + B * lengths / max(mean, 1.0))
+        self._total = len(counts)
+        self._unseen = math.log(1 + (self._total + 0.5) / 0.5)
+        found: dict[str, list[tuple[int, int]]] = {}
+        for position, count in enumerate(counts):
+            for gram, times in count.items():
+                found.setdefault(gram, []).append((position, times))
+        self._idf: dict[str, float] = {}
+        self._holding: dict[str, tuple[NDArray[np.intp], NDArray[np.float32]]] = {}
+        for gram, places in found.items():
+            positions, times = np.array(places).T
+            idf = math.log(1 + (self._total - len(places) + 0.5) / (len(places) + 0.5))
+            weights = idf * times * (K1 + 1) / (times + norms[positions])
+            self._idf[gram] = idf
+            self._holding[gram] = positions, weights.astype(np.float32)
 
     def scores(self, query: str) -> NDArray[np.float32]:
         """Score of every text for `query`, from 0 to 1: the share of the best that was possible."""
-        grams = set(bigrams(query))
-        scores = np.zeros(len(self._counts), dtype=np.float32)
+        grams = sorted(set(bigrams(query)))  # in one order, so that sums are the same every time
+        scores = np.zeros(self._total, dtype=np.float32)
         possible = sum(self._idf.get(gram, self._unseen) for gram in grams) * (K1 + 1)
         if not possible:
             return scores
-        for position, count in enumerate(self._counts):
-            norm = float(self._norms[position])
-            for gram in grams & count.keys():
-                found = count[gram]
-                scores[position] += self._idf[gram] * found * (K1 + 1) / (found + norm)
+        for gram in grams:
+            if gram in self._holding:
+                positions, weights = self._holding[gram]
+                scores[positions] += weights
         return scores / np.float32(possible)

@@ -23,8 +23,8 @@ from rolecraft.knowledge.passages import (
     EVERYBODY,
     EVERYDAY,
     Source,
-    everyday_of,
     searched_of,
+    shared_of,
 )
 from rolecraft.knowledge.vectors import Refresh, VectorStore
 
@@ -33,9 +33,10 @@ log = logging.getLogger(__name__)
 DENSE_WEIGHT = 0.92  # of the encoder's score, the rest is BM25's; best on held-out wordings
 RUNNER_UP = 0.3  # of the second best of an origin: two that fit tell more than one
 THRESHOLD = 0.25  # a cosine below it has nothing to do with the question; most sources are above
-# Everyday things are said in some seventeen ways each and win by their number; what is a person's
-# own goes before them unless they stand out by so many standard deviations more.
-EVERYDAY_BEHIND = 2.0
+# What all share is said in many ways and wins by their number; what is a person's own goes before
+# it unless it stands out by so many standard deviations more.
+EVERYDAY_BEHIND = 1.0
+ASKED_BEHIND = 0.4
 ENOUGH = 0.5  # similarity from which an everyday answer needs nothing beside it
 WORD_FOR_WORD = 20.0  # standard deviations: what is said in a known way is nothing else
 _QUESTION_CHARACTERS = 400  # longer messages are asked by their beginning and their end
@@ -52,8 +53,9 @@ class _Character:
     character: Character
     sources: tuple[Source, ...]
     vectors: Vectors
-    bigrams: Bigrams
+    bigrams: tuple[Bigrams, ...]  # of what is about the person, and of everyday talk behind it
     bare: tuple[str, ...]  # the sources' letters
+    behind: Mapping[str, float]  # what an origin loses for being asked after in ways all share
 
 
 class Index:
@@ -76,7 +78,7 @@ class Index:
         stopped = stopped or threading.Event()
         everyone = tuple(characters)
         cast = {one.id: searched_of(one) for one in everyone}
-        cast[EVERYBODY] = everyday_of(everyone)
+        cast[EVERYBODY] = shared_of(everyone)
         results = self._refreshed(cast, stopped)
         rebuilt = any(result.rebuilt for result in results)
         if rebuilt:  # those that were looked at before the break are not in the new collection
@@ -123,11 +125,11 @@ class Index:
         ready = self._of(character)
         asked = standalone(question, history)
         cosines = ready.vectors @ self._encoder.encode_queries([asked])[0]
-        letters = ready.bigrams.scores(asked)
+        letters = np.concatenate([one.scores(asked) for one in ready.bigrams])
         scores = DENSE_WEIGHT * _standard(cosines) + (1 - DENSE_WEIGHT) * _standard(letters)
         same = bare(asked)
         scores = scores + np.array([WORD_FOR_WORD * (one == same) for one in ready.bare])
-        best = _best_of_origins(ready.sources, scores)
+        best = _best_of_origins(ready.sources, scores, ready.behind)
         own = [one for one in best if not _is_everyday(ready.sources[one])][: max(k, shown or k)]
         nearest = _nearest(ready.sources, cosines)
 
@@ -150,15 +152,20 @@ class Index:
         with self._lock:
             ready = self._ready.get(character.id)
         if ready is None or ready.character != character:
-            own, shared = searched_of(character), everyday_of([character])
+            own, shared = searched_of(character), shared_of([character])
             self._store.refresh(character.id, own)
             if shared:  # of which others have more
                 self._store.refresh(EVERYBODY, shared, whole=False)
-            sources = (*own, *shared)
+            everyday = tuple(one for one in shared if _is_everyday(one))
+            about = (*own, *(one for one in shared if not _is_everyday(one)))
+            sources = (*about, *everyday)
             vectors = self._store.vectors_of(sources)
-            bigrams = Bigrams([one.text for one in sources])
+            # How rare a word is among everyday talk says nothing of the person's own passages.
+            bigrams = tuple(Bigrams([one.text for one in some]) for some in (about, everyday))
             letters = tuple(bare(one.text) for one in sources)
-            ready = _Character(character, sources, vectors, bigrams, letters)
+            behind = {one.origin: EVERYDAY_BEHIND for one in sources if _is_everyday(one)}
+            behind |= dict.fromkeys(character.asked_commonly, ASKED_BEHIND)
+            ready = _Character(character, sources, vectors, bigrams, letters, behind)
             with self._lock:
                 self._ready[character.id] = ready
         return ready
@@ -208,7 +215,9 @@ def _standard(scores: Vectors) -> Vectors:
     return (scores - scores.mean()) / spread if spread > 1e-6 else np.zeros_like(scores)
 
 
-def _best_of_origins(sources: Sequence[Source], scores: Vectors) -> list[int]:
+def _best_of_origins(
+    sources: Sequence[Source], scores: Vectors, behind: Mapping[str, float]
+) -> list[int]:
     """Positions, best first, one for each origin, told by its best and its runner-up.
 
     An answered question counts for the field or scene that it was drawn from. A field then stands
@@ -225,8 +234,7 @@ def _best_of_origins(sources: Sequence[Source], scores: Vectors) -> list[int]:
 
     def standing(origin: str) -> float:
         best, second = found[origin][0], found[origin][:2][-1]  # one alone is its own runner-up
-        behind = EVERYDAY_BEHIND if origin.startswith(EVERYDAY) else 0.0
-        return best + RUNNER_UP * second - behind
+        return best + RUNNER_UP * second - behind.get(origin, 0.0)
 
     return [originals[origin] for origin in sorted(originals, key=standing, reverse=True)]
 

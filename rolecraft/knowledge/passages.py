@@ -55,14 +55,20 @@ def searched_of(character: Character) -> tuple[Source, ...]:
     return (*passages_of(character), *_wordings(character))
 
 
-def everyday_of(characters: Iterable[Character]) -> tuple[Source, ...]:
-    """The ways of saying what everybody says, once for all who have an answer to it."""
-    topics = {one.topic: one.said for character in characters for one in character.everyday}
+def shared_of(characters: Iterable[Character]) -> tuple[Source, ...]:
+    """The ways of saying what everybody says and is asked, once for all who have an answer.
+
+    Ways of asking after fields stand first.
+    """
+    asked: dict[str, tuple[str, ...]] = {}
+    said: dict[str, tuple[str, ...]] = {}
+    for character in characters:
+        asked.update(character.asked_commonly)
+        said.update({f"{EVERYDAY}{one.topic}": one.said for one in character.everyday})
     return tuple(
-        Source(f"{EVERYBODY}/{topic}.{number}", f"asked.{origin}.{number}", way, EVERYBODY, origin)
-        for topic, said in topics.items()
-        for number, way in enumerate(said, start=1)
-        for origin in [f"{EVERYDAY}{topic}"]
+        Source(f"{EVERYBODY}/{origin}.{number}", f"asked.{origin}.{number}", way, EVERYBODY, origin)
+        for origin, ways in (asked | said).items()
+        for number, way in enumerate(ways, start=1)
     )
 
 

@@ -200,6 +200,24 @@ def test_a_broken_file_of_topics_is_named_and_nobody_goes(shelf_folder: Path) ->
     assert Path(problem.path).name == "everyday.yaml" and "list" in problem.remedy
 
 
+def test_everybody_is_asked_after_the_fields_of_its_own_profile(shelf_folder: Path) -> None:
+    (shelf_folder / "asked.yaml").write_text("profile.age: [多大啦]\nprofile.dream: [想干嘛]\n")
+    shelf = read_shelf(shelf_folder)
+    assert not shelf.problems
+    assert shelf.asked == {"profile.age": ("多大啦",), "profile.dream": ("想干嘛",)}
+    lu = shelf.get("lu-yuan")
+    assert lu.asked_commonly["profile.age"] == ("多大啦",)
+    assert set(lu.asked_commonly) == set(shelf.asked) & {f"profile.{key}" for key in lu.profile}
+
+
+def test_a_field_that_nobody_has_is_named_and_nobody_goes(shelf_folder: Path) -> None:
+    (shelf_folder / "asked.yaml").write_text("profile.age: [多大啦]\nprofile.aeg: [几岁]\n")
+    shelf = read_shelf(shelf_folder)
+    assert len(shelf.characters) == 2
+    (problem,) = shelf.problems
+    assert (problem.line, problem.field) == (2, "profile.aeg") and "profile.age" in problem.remedy
+
+
 def test_every_fault_of_a_folder_is_named_at_once(shelf_folder: Path) -> None:
     script = shelf_folder / "lu-yuan" / "script.jsonl"
     script.write_text("{}\nnonsense\n", encoding="utf-8")

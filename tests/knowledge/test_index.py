@@ -100,6 +100,19 @@ def test_what_everybody_says_is_encoded_once_and_finds_each_ones_answer(
         assert again.encoder.passages == []  # the newcomer, who says less, took nothing away
 
 
+def test_ways_of_asking_that_all_share_find_each_ones_own_field(
+    folder: Path, encoder: FlagEncoder, shelf: Shelf
+) -> None:
+    ways = {"profile.age": ("您老高寿几何",), "profile.dream": ("将来图个什么奔头",)}
+    both = [dataclasses.replace(one, asked_commonly=ways) for one in shelf.characters]
+    with Opened(folder, encoder) as opened:
+        opened.index.refresh(both)
+        assert opened.encoder.passages.count("您老高寿几何") == 1
+        for character in both:
+            best = opened.index.retrieve(character, "您老高寿几何")[0]
+            assert best.text == f"年龄：{character.profile['age']}" and best.similarity > 0.99
+
+
 def test_of_a_scene_the_nearest_stands_and_of_a_field_itself(
     folder: Path, encoder: FlagEncoder, lu: Character
 ) -> None:

@@ -5,10 +5,11 @@ import dataclasses
 from rolecraft.characters import Character, Dialogue, Shelf
 from rolecraft.characters.model import Answer, Everyday, Utterance
 from rolecraft.knowledge.passages import (
+    EVERYBODY,
     SCENE_CHARACTERS,
-    everyday_of,
     passages_of,
     searched_of,
+    shared_of,
 )
 
 
@@ -54,13 +55,24 @@ def test_everyday_answers_are_found_by_ways_that_all_share(shelf: Shelf) -> None
     one, other = (talking(character, "你好", "在吗") for character in shelf.characters)
     (passage,) = (source for source in passages_of(one) if source.field.startswith("everyday."))
     assert passage.text == "问：你好 答：来啦，风大，进来坐。"
-    shared = everyday_of([one, other])
+    shared = shared_of([one, other])
     assert [(way.text, way.origin) for way in shared] == [
         ("你好", "everyday.talk-hello"),
         ("在吗", "everyday.talk-hello"),
     ]
-    assert shared == everyday_of([other])
+    assert shared == shared_of([other])
     assert not any(source.field.startswith("everyday.") for source in passages_of(talking(one)))
+
+
+def test_ways_of_asking_that_all_share_tell_of_the_fields(shelf: Shelf) -> None:
+    one, other = (
+        dataclasses.replace(talking(character, "你好"), asked_commonly={"profile.age": ("多大啦",)})
+        for character in shelf.characters
+    )
+    asked, said = shared_of([one, other])
+    assert (asked.text, asked.origin, asked.character) == ("多大啦", "profile.age", EVERYBODY)
+    assert said.origin == "everyday.talk-hello"
+    assert asked not in searched_of(one)
 
 
 def test_ids_and_hashes_stay(shelf: Shelf) -> None:
