@@ -151,10 +151,12 @@ def serve_services(services: Services) -> None:
 
     signal.signal(signal.SIGTERM, end)
     demo = build_app(services)
-    demo.launch(**launch_options(services), prevent_thread_lock=True)
-    log.warning("RoleCraft is at %s", demo.local_url)
     try:
+        demo.launch(**launch_options(services), prevent_thread_lock=True)
+        log.warning("RoleCraft is at %s", demo.local_url)
         demo.block_thread()
+    except KeyboardInterrupt:
+        log.info("Stopped while starting.")  # once it runs, block_thread returns by itself
     finally:
         services.running.stop_all(seconds=2.0)  # while the queue can still store what was said
         demo.close()
