@@ -1,6 +1,7 @@
 """What lies under a number of a board: the replies, and what each rater said of them.
 
-Pure: the ratings that a board rests on go in. Raters are told apart by numbers made here.
+Pure: the ratings that a board rests on go in. Raters are told apart by numbers made here; of those
+who do not publish their single ratings there is only how many values they gave.
 """
 
 from collections.abc import Collection
@@ -49,10 +50,16 @@ class RatedReply:
     text: str
     leaks: str
     said: tuple[Said, ...]
+    unpublished: int = 0  # values beside those of `said`, of raters who do not publish theirs
 
 
-def under(ratings: Ratings, cell: Cell, withheld: Collection[str]) -> tuple[RatedReply, ...]:
-    """The replies below a cell without the `withheld`, in the order of their first rating."""
+def under(
+    ratings: Ratings, cell: Cell, withheld: Collection[str], publishing: Collection[str]
+) -> tuple[RatedReply, ...]:
+    """The replies below a cell without the `withheld`, in the order of their first rating.
+
+    Only raters of `publishing` are heard one by one.
+    """
     rows = ratings.chosen
     if cell.criterion == AVERAGE:
         wanted = np.isin(rows["criterion"], CRITERIA)
@@ -69,17 +76,25 @@ def under(ratings: Ratings, cell: Cell, withheld: Collection[str]) -> tuple[Rate
     for place in np.flatnonzero(wanted).tolist():
         found.setdefault(str(rows["generation"][place]), []).append(place)
     return tuple(
-        _reply(ratings, generation, places, raters)
+        _reply(ratings, generation, places, raters, publishing)
         for generation, places in found.items()
         if generation not in withheld
     )
 
 
-def _reply(ratings: Ratings, generation: str, places: list[int], raters: Codes) -> RatedReply:
+def _reply(
+    ratings: Ratings,
+    generation: str,
+    places: list[int],
+    raters: Codes,
+    publishing: Collection[str],
+) -> RatedReply:
     rows, first = ratings.chosen, places[0]
     user, text = ratings.texts[generation]
     said = []
     for place in places:
+        if rows["rater"][place] not in publishing:
+            continue
         value = rows["value"][place]
         said.append(
             Said(
@@ -92,4 +107,5 @@ def _reply(ratings: Ratings, generation: str, places: list[int], raters: Codes) 
     return RatedReply(
         generation, str(rows["character"][first]), str(rows["emotion"][first]),
         str(rows["finish"][first]), user, text, leaks, tuple(said),
+        len(places) - len(said),
     )  # fmt: skip

@@ -120,6 +120,14 @@ class Shown:
         with self._database.read() as session:
             return passes(session, generation)
 
+    def agreeing(self, scope: Scope) -> frozenset[str]:
+        """The raters who agree to this scope now."""
+        query = select(ConsentRow.rater_id).where(
+            ConsentRow.scope == scope, ConsentRow.withdrawn_ms.is_(None)
+        )
+        with self._database.read() as session:
+            return frozenset(session.scalars(query))
+
     def unagreed(self, scope: Scope) -> frozenset[str]:
         """The replies to words of someone who does not agree to this scope now."""
         agreed = select(ConsentRow.rater_id).where(

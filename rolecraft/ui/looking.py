@@ -118,8 +118,9 @@ class Looking:
         leaks: Leaks = "excluded" if sent.get("leaks") == "excluded" else "included"
         ratings = self._published.ratings(version, leaks)
         withheld = self._published.withheld()
-        found = under(ratings, cell, withheld)
-        held = len(under(ratings, cell, ())) - len(found)
+        publishing = self._shown.agreeing("publish")
+        found = under(ratings, cell, withheld, publishing)
+        held = len(under(ratings, cell, (), publishing)) - len(found)
         most = sent.get("most")
         shown = most if type(most) is int and 0 < most <= _MOST else results_cell.PAGE
         return results_cell.replies(cell, found, held, self._people, language, shown)

@@ -28,11 +28,15 @@ def replies(
     """The replies under a number, each with its values; `held` more are not to be seen yet."""
     criterion = say(language, f"results_{cell.criterion}")
     title = say(language, "results_under", arm=cell.arm, criterion=criterion)
-    count = sum(len(one.said) for one in found)
+    unpublished = sum(one.unpublished for one in found)
+    count = sum(len(one.said) for one in found) + unpublished
     about = word(language, "results_under_about", replies=len(found), ratings=count)
     parts = [f"<p class='about'>{about}</p>"] if found else []
     if not found:
         parts.append(f"<p class='about'>{word(language, 'results_under_none')}</p>")
+    if unpublished:
+        about = word(language, "results_under_unpublished", count=unpublished)
+        parts.append(f"<p class='about'>{about}</p>")
     if held:
         parts.append(f"<p class='about'>{word(language, 'results_under_held', count=held)}</p>")
     parts.append("<ol class='rated'>")
@@ -83,7 +87,8 @@ def _reply(one: RatedReply, people: People, language: Language) -> str:
         f"<li><div class='byline'><strong>{escape(name)}</strong>"
         f"{emotion_tag(one.emotion or None, language)}{cut}</div>{asked}"
         f"{_answer(one.text, language)}{leaks if one.leaks else ''}"
-        f"<ul class='said'>{''.join(_said(each, language) for each in one.said)}</ul>"
+        f"<ul class='said'>{''.join(_said(each, language) for each in one.said)}"
+        f"{_unpublished(one.unpublished, language)}</ul>"
         + button(
             say(language, "results_details"), "reply", kind="link",
             data=f'data-generation="{escape(one.generation)}"', text=True,
@@ -106,6 +111,13 @@ def _said(one: Said, language: Language) -> str:
     else:
         shown = word(language, "results_na") if one.value is None else str(one.value)
     return f"<li><span>{rater}</span> {criterion} <strong>{shown}</strong></li>"
+
+
+def _unpublished(count: int, language: Language) -> str:
+    """How many values there are whose raters do not have them published one by one."""
+    if not count:
+        return ""
+    return f"<li class='shut'>{word(language, 'results_unpublished', count=count)}</li>"
 
 
 def _talk(talk: Sequence[Turn], name: str, language: Language) -> str:

@@ -168,7 +168,7 @@ def test_nothing_is_told_of_a_study_that_runs(
     assert published.running() == {"second"}
     assert rated.next(visit, "second", random.Random(2))
     held = published.withheld()
-    found = under(published.ratings(version, "included"), Cell("a"), held)
+    found = under(published.ratings(version, "included"), Cell("a"), held, ())
     assert held
     assert not {one.generation for one in found} & held
     assert [one.id for one in published.versions()] == [version.id]
@@ -176,26 +176,58 @@ def test_nothing_is_told_of_a_study_that_runs(
 
 def test_under_a_number_lie_its_ratings(rated: Desk, published: Published, clock: Clock) -> None:
     rated.studies.close("first")
+    all_of_them = rated.shown.agreeing("publish")
+    assert len(all_of_them) == 3
     published.renew()
     (version,) = published.versions()
     ratings = published.ratings(version, "included")
     assert published.ratings(version, "included") is ratings
     for arm, cells in version.board["table"].items():
         for criterion in ("average", "communication"):
-            replies = under(ratings, Cell(arm, criterion), ())
+            replies = under(ratings, Cell(arm, criterion), (), all_of_them)
             values = [said.value for one in replies for said in one.said]
             assert len(values) == cells[criterion]["n"]
             assert {one.text[0] for one in replies} == {arm}
-    votes = under(ratings, Cell("a", "preference"), ())
+    votes = under(ratings, Cell("a", "preference"), (), all_of_them)
     assert {said.outcome for one in votes for said in one.said} <= {
         "won",
         "lost",
         "tie",
         "both_bad",
     }
-    some = under(ratings, Cell("a", "average", replies[0].character, "快乐"), ())
+    some = under(ratings, Cell("a", "average", replies[0].character, "快乐"), (), all_of_them)
     assert some and {one.character for one in some} == {replies[0].character}
-    assert under(ratings, Cell("nobody"), ()) == ()
+    assert under(ratings, Cell("nobody"), (), all_of_them) == ()
+
+
+def test_who_does_not_publish_is_counted_and_not_heard(
+    rated: Desk, published: Published, clock: Clock
+) -> None:
+    rated.studies.close("first")
+    published.renew()
+    (version,) = published.versions()
+    ratings = published.ratings(version, "included")
+    silent = rated.agree(rated.enter("rater-1", "tab"), ("rate", "train"))
+    publishing = rated.shown.agreeing("publish")
+    assert len(publishing) == 2 and silent.rater not in publishing
+    for criterion in ("average", "communication", "preference"):
+        open_ = under(ratings, Cell("a", criterion), (), {*publishing, silent.rater})
+        found = under(ratings, Cell("a", criterion), (), publishing)
+        assert [one.generation for one in found] == [one.generation for one in open_]
+        for one, whole in zip(found, open_, strict=True):
+            assert len(one.said) + one.unpublished == len(whole.said)
+            assert whole.unpublished == 0
+        hidden = sum(one.unpublished for one in found)
+        theirs = ratings.chosen.only(ratings.chosen["rater"] == silent.rater)
+        assert hidden == sum(
+            arm == "a" and (name == criterion or (criterion == "average" and name != "preference"))
+            for arm, name in zip(theirs["arm"], theirs["criterion"], strict=True)
+        )
+        number = {said.rater for one in open_ for said in one.said}
+        assert len(number - {said.rater for one in found for said in one.said}) == 1
+    rated.agree(silent)  # changes their mind: heard at once, without another version
+    again = under(ratings, Cell("a"), (), rated.shown.agreeing("publish"))
+    assert sum(one.unpublished for one in again) == 0
 
 
 def trace_of(desk: Desk, reply: Reply) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from rolecraft.store import boards, rating_rows
 from rolecraft.store.forms import Score
 from rolecraft.store.generations import Arm
 from rolecraft.ui.looking import Looking
+from rolecraft.ui.texts import say
 from tests.rating_kit import sent
 from tests.tiny import make_encoder, make_services
 
@@ -139,6 +141,21 @@ def test_a_number_opens_its_ratings_down_to_the_prompt(
     votes = {"arm": ARMS[1], "criterion": "preference"}
     found = looking.act({"do": "cell", "version": version, "cell": votes}, "me", "zh").under or ""
     assert any(word in found for word in ("赢", "输", "平手", "都不好"))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_values_of_who_does_not_publish_are_counted_only(
+    looking: Looking, version: str, house: Services, language: Any
+) -> None:
+    cells = boards.latest(house.database)[0].board["table"][ARMS[1]]
+    step = {"do": "cell", "version": version, "cell": {"arm": ARMS[1]}, "most": 500}
+    sheet = looking.act(step, "me", language).under or ""
+    single = re.findall(r"<li><span>(.*?)</span>", sheet)
+    counted = [int(one) for one in re.findall(r"<li class='shut'>\D*(\d+)", sheet)]
+    assert len(set(single)) == 2  # ann and bo; cy does not publish
+    assert counted and len(single) + sum(counted) == cells["average"]["n"]
+    told = say(language, "results_under_unpublished", count=sum(counted))
+    assert told in sheet and str(cells["average"]["n"]) in sheet
 
 
 def test_leaks_are_told_and_left_out(looking: Looking, version: str) -> None:

@@ -154,6 +154,8 @@ ZH = {
     "results_seed": "随机种子",
     "results_under": "{arm} · {criterion}",
     "results_under_about": "{replies} 条回答，{ratings} 个分数",
+    "results_under_unpublished": "其中 {count} 个，打分的人没有同意逐条公开，只计数，不单独列出。",
+    "results_unpublished": "另有 {count} 个不逐条公开",
     "results_under_held": "还有 {count} 条回答有人正要打分，先不给看。",
     "results_under_none": "底下没有可以看的评分：可能后来撤回了，或者还有人要打分。",
     "results_rater": "评分人 {number}",
@@ -367,6 +369,10 @@ EN = {
     "results_seed": "Seed",
     "results_under": "{arm} · {criterion}",
     "results_under_about": "{replies} replies, {ratings} values",
+    "results_under_unpublished": (
+        "{count} of them are counted only: their raters do not publish single ratings."
+    ),
+    "results_unpublished": "{count} more, not published one by one",
     "results_under_held": (
         "{count} more replies are still to be rated by somebody, so they stay shut."
     ),
