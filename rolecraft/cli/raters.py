@@ -32,16 +32,20 @@ def register(kinds: Any) -> None:
 
 
 def _raters(args: argparse.Namespace, settings: Settings) -> int:
+    from rolecraft import __version__
     from rolecraft.cli.opened import opened
+    from rolecraft.ratings.published import Published
     from rolecraft.store.rater_list import Listed, RaterList
 
     if bool(args.rater) != bool(args.status):
         raise ResultsError("Name a rater and --set a status, or neither to see all.")
+    renewed = 0
     with opened(settings) as (database, desk):
         listed = RaterList(database)
         if args.rater:
             rater = listed.find(args.rater)
-            desk.raters.set_status(rater, args.status)
+            if desk.raters.set_status(rater, args.status):
+                renewed = Published(database, __version__).renew_without_waiting(rater)
         raters, bursts = listed.raters(), listed.bursts()
     shown: list[Listed] = [one for one in raters if not args.rater or one.id == rater]
     lines = [
@@ -53,7 +57,12 @@ def _raters(args: argparse.Namespace, settings: Settings) -> int:
         f"{one.since}: {', '.join(one.raters)}"
         for one in bursts
     ]
-    body = {"raters": [asdict(one) for one in shown], "bursts": [asdict(one) for one in bursts]}
+    if renewed:
+        lines.append(f"New versions of the tables that hold ratings of theirs: {renewed}")
+    body = {
+        "raters": [asdict(one) for one in shown], "bursts": [asdict(one) for one in bursts],
+        "renewed": renewed,
+    }  # fmt: skip
     _tell(args, body, "\n".join(lines) or "Nobody has rated yet.")
     return 1 if bursts and not args.rater else 0
 

@@ -61,7 +61,7 @@ class Published:
         self._clock = clock
         self._studies = Studies(database, clock)
         self._shown = Shown(database)
-        self._held: OrderedDict[tuple[str, Leaks, tuple[int, int]], Ratings] = OrderedDict()
+        self._held: OrderedDict[tuple[str, Leaks, tuple[object, ...]], Ratings] = OrderedDict()
         self._lock = threading.Lock()
         self._renewing = threading.Lock()
 
@@ -90,9 +90,27 @@ class Published:
         finally:
             self._renewing.release()
 
+    def renew_without_waiting(self, rater: str) -> int:
+        """Keep a new version of every kept board that this rater has a part in; how many.
+
+        For when someone of the team has set the rater aside, or taken that back: others must not
+        read for a week what is known to be wrong. Boards of studies that still run stay unkept.
+        """
+        kept = boards.latest(self._database, 200)
+        with self._renewing:
+            mine = [
+                spec
+                for spec in self._specs()
+                if any(_is(one, spec.study, spec.modes) for one in kept)
+                and boards.has_part(self._database, rater, spec.modes, spec.study)
+            ]
+            for spec in mine:
+                keep(self._database, spec, self._app, self._clock)
+        return len(mine)
+
     def ratings(self, version: Snapshot, leaks: Leaks) -> Ratings:
         """What a version rests on, as far as it still stands: nobody's withdrawn words."""
-        key = (version.id, leaks, boards.withdrawals(self._database))
+        key = (version.id, leaks, boards.taken_out(self._database))
         with self._lock:
             if key in self._held:
                 self._held.move_to_end(key)
@@ -113,13 +131,17 @@ class Published:
     def _due(self) -> list[Spec]:
         now = self._clock()
         kept = boards.latest(self._database, 200)
+        return [spec for spec in self._specs() if self._is_due(spec, kept, now)]
+
+    def _specs(self) -> list[Spec]:
+        """Every board that is kept by itself: of live pages, and of studies that are over."""
         ended = [one for one in self._studies.stands() if over(one)]
         specs = [Spec(modes=modes) for modes in LIVE]
         specs += [
             Spec(study=one.name, modes=("bank",), cap=int(one.plan.get("cap", Spec.cap)))
             for one in ended
         ]
-        return [spec for spec in specs if self._is_due(spec, kept, now)]
+        return specs
 
     def _is_due(self, spec: Spec, kept: Sequence[Snapshot], now: int) -> bool:
         """Whether ratings have come, or were taken back, and the last version stood for a week.

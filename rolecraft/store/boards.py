@@ -13,7 +13,7 @@ from rolecraft.store import chain
 from rolecraft.store.conversations import new_id, now_ms
 from rolecraft.store.database import Database
 from rolecraft.store.rated_schema import BoardRow, EventRow, PresentationRow
-from rolecraft.store.shown_schema import ConsentRow, StudyItemRow, StudyRow
+from rolecraft.store.shown_schema import ConsentRow, RaterRow, StudyItemRow, StudyRow
 
 METRIC = "human"
 
@@ -91,12 +91,24 @@ def taken_back(database: Database, since_ms: int, modes: Collection[str], study:
         return bool(session.scalar(_within(query, modes, study)))
 
 
-def withdrawals(database: Database) -> tuple[int, int]:
-    """When consent was last withdrawn, and the number of the last rating that was."""
+def has_part(database: Database, rater: str, modes: Collection[str], study: str = "") -> bool:
+    """Whether this rater has rated there."""
+    query = select(func.count()).select_from(EventRow).where(EventRow.rater_id == rater)
+    with database.read() as session:
+        return bool(session.scalar(_within(query, modes, study)))
+
+
+def taken_out(database: Database) -> tuple[int, int, tuple[str, ...]]:
+    """What has left the boards, so that another answer means that more or less is left.
+
+    When consent was last withdrawn, the number of the last rating that was, and who is set aside.
+    """
     consent = select(func.max(ConsentRow.withdrawn_ms))
     rating = select(func.max(EventRow.number)).where(EventRow.kind == "withdraw")
+    aside = select(RaterRow.id).where(RaterRow.status != "active").order_by(RaterRow.id)
     with database.read() as session:
-        return session.scalar(consent) or 0, session.scalar(rating) or 0
+        gone = tuple(session.scalars(aside))
+        return session.scalar(consent) or 0, session.scalar(rating) or 0, gone
 
 
 def latest(database: Database, limit: int = 20) -> tuple[Snapshot, ...]:

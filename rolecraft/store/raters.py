@@ -152,10 +152,15 @@ class Raters:
             session.flush()
             return _value(session, row)
 
-    def set_status(self, rater: str, status: Literal["active", "shadow", "blocked"]) -> None:
-        """Shadow: stored and not counted, without a word. Blocked: refused."""
+    def set_status(self, rater: str, status: Literal["active", "shadow", "blocked"]) -> bool:
+        """Shadow: stored and not counted, without a word. Blocked: refused.
+
+        Whether the rater's ratings count now and did not before, or the other way round.
+        """
         with self._database.write() as session:
-            _known(session, rater).status = status
+            row = _known(session, rater)
+            counted, row.status = row.status == "active", status
+        return counted != (status == "active")
 
     def erase(self, rater: str) -> None:
         """Erase who this was and all they wrote. The ratings stay in the chain, in no table."""

@@ -154,6 +154,32 @@ def test_a_rater_who_takes_consent_back_leaves_the_board(
     assert (newer.n_raters, older.n_raters) == (2, 3)
 
 
+def test_a_rater_whom_the_team_sets_aside_leaves_the_boards_at_once(
+    rated: Desk, published: Published, clock: Clock
+) -> None:
+    rater = rated.enter("rater-0", "tab").rater
+    assert rated.raters.set_status(rater, "shadow")
+    assert published.renew_without_waiting(rater) == 0  # the study still runs
+    assert rated.raters.set_status(rater, "active")
+    rated.studies.close("first")
+    published.renew()
+    (first,) = published.versions()
+    assert len(set(published.ratings(first, "included").chosen["rater"])) == 3
+    clock.now += 1000
+    assert rated.raters.set_status(rater, "shadow")
+    assert len(set(published.ratings(first, "included").chosen["rater"])) == 2
+    assert published.renew_without_waiting(rater) == 1
+    assert [one.n_raters for one in published.versions()] == [2, 3]
+    assert not rated.raters.set_status(rater, "blocked")  # counted as little as before
+    nobody = rated.agree(rated.enter("rater-9", "tab")).rater
+    assert rated.raters.set_status(nobody, "shadow")
+    assert published.renew_without_waiting(nobody) == 0
+    clock.now += 1000
+    assert rated.raters.set_status(rater, "active")
+    assert published.renew_without_waiting(rater) == 1
+    assert [one.n_raters for one in published.versions()] == [3, 2, 3]
+
+
 def test_nothing_is_told_of_a_study_that_runs(
     rated: Desk, published: Published, clock: Clock
 ) -> None:
