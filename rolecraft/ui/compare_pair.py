@@ -69,13 +69,16 @@ def saved(panes: Sequence[Pane], form: Form, verdict: Verdict, language: Languag
     return _section("saved", form.id, cells, said, language, token=form.token)
 
 
-def telling(panes: Sequence[Pane], verdict: Verdict, language: Language) -> str:
-    """Who was who, and what differed."""
+def telling(panes: Sequence[Pane], form: Form, verdict: Verdict, language: Language) -> str:
+    """Who was who, and what differed; a reply can be reported still."""
     one, other = (pane.told for pane in panes)
     cells = "".join(
-        _pane(pane, language, picked=verdict.preference, goes_on=pane.side == verdict.goes_on)
+        _pane(
+            pane, language, picked=verdict.preference, goes_on=pane.side == verdict.goes_on,
+            form=form,
+        )
         for pane in panes
-    )
+    )  # fmt: skip
     drawn = "goes_on" if verdict.preference == verdict.goes_on else "drawn"
     said = (
         f'<div class="stored" role="status">{ICONS["check"]}<div>'

@@ -72,7 +72,9 @@ class Shower:
         elif rounds and (pair := pairs.get(turn_key(stored.id, path[-2].id))):
             # the last round stands in full until the talk goes on
             rounds, asked = rounds[:-1], path[-2].text
-            shown = compare_pair.telling(self._panes(pair, told=True), _verdict(pair), language)
+            form = self._services.desk.sheet(visit, pair.form).form
+            panes = self._panes(pair, told=True)
+            shown = compare_pair.telling(panes, form, _verdict(pair), language)
         log = compare_scene.log(face, greeting, rounds, asked, (), language)
         return compare_scene.head(face, stand, language) + log, shown
 

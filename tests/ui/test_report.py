@@ -53,8 +53,17 @@ def test_the_compare_page_takes_a_report(compared: Callable[..., Services]) -> N
     assert one.generation == page.pairs[0].right
     page.vote("left")
     assert len(BUTTON.findall(str(page.shown.pair))) == 6
-    page.reveal()
-    assert not BUTTON.findall(str(page.shown.pair))
+    page.reveal()  # also when the names are told
+    assert page.state == "told"
+    told = BUTTON.findall(str(page.shown.pair))
+    assert {one[2] for one in told} == {"left", "right"} and len(told) == 6
+    form, token, side, reason = told[0]
+    page.do("report", form=form, token=token, side=side, reason=reason)
+    assert say("zh", "rate_reported") in str(page.shown.note)
+    assert {one.generation for one in page.services.desk.moderating.reported()} == {
+        page.pairs[0].left,
+        page.pairs[0].right,
+    }
     page.do("report", form=form, token=token, side="both", reason=reason)
     assert '"refused"' in str(page.shown.note)
 
