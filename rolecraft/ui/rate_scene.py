@@ -155,7 +155,8 @@ def folded(language: Language) -> str:
 
 def own(ratings: Iterable[Own], agreed: Collection[str], language: Language, said: str = "") -> str:
     """One's own ratings, what one has agreed to, and how to take all of it back."""
-    rows = "".join(_own(one, language) for one in ratings)
+    held = tuple(ratings)
+    rows = "".join(_own(one, language) for one in held)
     listed = f"<ol>{rows}</ol>" if rows else f"<p>{word(language, 'rate_mine_none')}</p>"
     asked = ""
     if agreed:
@@ -173,8 +174,26 @@ def own(ratings: Iterable[Own], agreed: Collection[str], language: Language, sai
     return (
         f'<div class="page own" data-open><h2 tabindex="-1">{word(language, "rate_mine")}</h2>'
         f'<p class="state" role="status" aria-live="polite">{escape(said)}</p>'
-        f"{listed}{asked}{erase}</div>"
+        f"{_habit(held, language)}{listed}{asked}{erase}</div>"
     )
+
+
+def _habit(ratings: Sequence[Own], language: Language) -> str:
+    """How often the visitor has given each value: who gives all alike sees it here."""
+    given = [
+        value
+        for one in ratings
+        if one.rating.kind in ("submit", "revise")
+        for _, _, value in one.rating.scores
+        if value
+    ]
+    if not given:
+        return ""
+    counts = " · ".join(
+        word(language, "rate_habit_one", value=value, count=given.count(value))
+        for value in range(1, 6)
+    )
+    return f'<p class="small">{word(language, "rate_habit")} {counts}</p>'
 
 
 def _own(one: Own, language: Language) -> str:

@@ -13,6 +13,10 @@ from rolecraft.ratings import bank, making, rubric
 from rolecraft.ratings.study import Plan
 from rolecraft.services import Services
 from rolecraft.store.rating_check import verify
+from rolecraft.store.ratings import Mine
+from rolecraft.ui import rate_scene
+from rolecraft.ui.rate_scene import Own
+from rolecraft.ui.texts import Language, say
 from tests.ui.rating_page import ARMS, Rater, study
 from tests.ui.test_app import call, free_port, launched
 
@@ -173,6 +177,21 @@ def test_own_ratings_are_listed_withdrawn_and_erased(rater: Rater) -> None:
     assert rater.services.desk.enter(rater.place.token, "x").rater != old
     assert verify(rater.services.database).ok
     assert "还没有评过" in rater.act("mine").mine
+
+
+@pytest.mark.parametrize(
+    ("language", "counts"),
+    [("zh", "1 分 0 次 · 2 分 1 次 · 3 分 0 次 · 4 分 0 次 · 5 分 2 次"),
+     ("en", "1: 0× · 2: 1× · 3: 0× · 4: 0× · 5: 2×")],
+)  # fmt: skip
+def test_a_rater_sees_how_often_they_gave_each_value(language: Language, counts: str) -> None:
+    def own(kind: str, *values: int | None) -> Own:
+        scores = tuple(("left", "communication", value) for value in values)
+        return Own(Mine("f", "e", kind, 1, 0, "0000-0000", None, scores, False), "在呢。", "t")
+
+    given = [own("submit", 5, None), own("revise", 5, 2), own("withdraw", 1), own("skip")]
+    assert counts in rate_scene.own(given, (), language)
+    assert say(language, "rate_habit") not in rate_scene.own([own("skip")], (), language)
 
 
 def test_a_reload_a_second_tab_and_a_restart_go_on_with_the_open_form(
