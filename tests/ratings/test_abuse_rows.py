@@ -41,6 +41,7 @@ STORE, ABUSE = "tests/store/test_ratings.py", "tests/ui/test_rate_abuse.py"
 RATE, COMPARE = "tests/ui/test_rate.py", "tests/ui/test_compare.py"
 BLIND, STUDY = "tests/ui/test_compare_blind.py", "tests/ratings/test_study.py"
 BOARD, LIST = "tests/ratings/test_board.py", "tests/store/test_rater_list.py"
+DESK, REPORT = "tests/ratings/test_desk.py", "tests/ui/test_report.py"
 MODERATING = "tests/store/test_moderating.py"
 # Case → the file and the beginning of the name of the test that fails when it is not kept.
 ROWS = {
@@ -61,15 +62,23 @@ ROWS = {
     "hidden API calls": (ABUSE, "forged_forms_and_tokens_are_refused"),
     "scripted votes": (STORE, "too_quick_too_dense_too_many_is_stored_and_set_aside"),
     "sybils behind one address": (LIST, "a_crowd_from_one_network_within_an_hour_is_pointed"),
+    "address forgotten": (LIST, "an_address_is_known_within_its_week_and_never_stored"),
     "fan or own-model votes": (HERE, "what_one_rater_does_and_invited_raters_are_told_apart"),
     "random or straight-line answers": (HERE, "who_answers_all_alike_is_set_aside_in_sight"),
+    "same value habit, shown to its rater": (RATE, "a_rater_sees_how_often_they_gave_each_value"),
     "same value habit": ("tests/ratings/test_statistics.py", "a_planted_difference_is_found"),
+    "degraded copies": (DESK, "degraded_copies_are_disordered_or_another_characters_words"),
     "order and anchoring": (STUDY, "half_of_the_raters_are_asked_the_preference_first"),
     "change of mind": (STORE, "a_rating_can_be_changed_until_the_names_are_told"),
     "misclick on a phone": ("tests/browser/test_compare.py", "a_phone_in_english"),
     "prompt injection": (HERE, "asking_which_model_answers_counts_on_no_board"),
     "toxic or personal text": (MODERATING, "a_report_keeps_a_reply_back_until_someone_decides"),
+    "reported once the names are told": (REPORT, "the_compare_page_takes_a_report"),
     "formula and HTML": (BOARD, "what_a_spreadsheet_would_run_is_guarded_and_comes_back"),
+    "single ratings without consent": (
+        "tests/ratings/test_published.py",
+        "who_does_not_publish_is_counted_and_not_heard",
+    ),
     "withdrawn consent": (BOARD, "withdrawing_and_erasing_change_the_board"),
     "adapter swapped under one name": (HERE, "other_weights_under_one_name_split_the_board"),
     "board read while recomputed": (HERE, "a_board_is_whole_while_the_next_one_is_computed"),

@@ -18,6 +18,7 @@ from rolecraft.store.folder import DataFolder
 from rolecraft.store.forms import Submission
 from rolecraft.store.generations import Arm
 from rolecraft.store.rating_check import verify
+from rolecraft.store.shown_schema import GenerationRow, StudyItemRow
 from tests.rating_kit import Clock, sent
 from tests.ratings.conftest import fill
 
@@ -61,6 +62,37 @@ def test_a_study_runs_from_consent_to_its_end(desk: Desk, shelf: Shelf, clock: C
         desk.submit(visit, sent(shown(desk.next(visit, "s", RNG)).form))
     assert desk.next(visit, "s", RNG) == Done("quota")
     assert verify(desk.ratings._database).ok
+
+
+def test_degraded_copies_are_disordered_or_another_characters_words(
+    desk: Desk, shelf: Shelf
+) -> None:
+    lines = [
+        f'{{"arm": "a", "character": "{one.id}", "question": "第{n}问？",'
+        f' "reply": "我是{one.id}。这是第{n}句！"}}'
+        for one in shelf.characters
+        for n in range(12)
+    ]
+    for talk in bank.read_replies(lines, shelf):
+        bank.keep(desk, shelf, talk)
+    plan = Plan(degraded=0.6)
+    study = making.make_study(desk, "s", ("a",), plan, "singles", random.Random(0))
+    said = {one.generation: (one.character, one.text) for one in desk.studies.bank(("a",))}
+    kinds = set()
+    with desk.ratings._database.read() as session:
+        for item in session.query(StudyItemRow).filter_by(study_id=study, kind="degraded"):
+            copy = session.get_one(GenerationRow, item.first_gen)
+            assert copy.source == "degraded" and copy.origin_id
+            character, text = said[copy.origin_id]
+            assert copy.reply_text != text
+            if sorted(copy.reply_text) == sorted(text):
+                kinds.add("in disorder")
+            else:
+                assert copy.reply_text in {
+                    words for speaker, words in said.values() if speaker != character
+                }
+                kinds.add("another's")
+    assert kinds == {"in disorder", "another's"}
 
 
 def test_a_second_tab_goes_on_with_the_open_form(desk: Desk, shelf: Shelf) -> None:

@@ -1,9 +1,11 @@
 """Who rates, as the team sees it: counts, receipts, and bursts from one network."""
 
 import pytest
+from sqlalchemy import select
 
 from rolecraft.errors import ResultsError
 from rolecraft.store.rater_list import RaterList
+from rolecraft.store.shown_schema import RaterRow
 from tests.rating_kit import Kit, sent
 
 
@@ -36,3 +38,17 @@ def test_a_crowd_from_one_network_within_an_hour_is_pointed_out(kit: Kit) -> Non
     assert burst.since == "2001-09-09 01:46"
     kit.raters.set_status(crowd[0], "shadow")  # who is set aside is no news
     assert RaterList(kit.database).bursts() == ()
+
+
+def test_an_address_is_known_within_its_week_and_never_stored(kit: Kit) -> None:
+    def marks() -> list[str | None]:
+        with kit.database.read() as session:
+            return list(session.scalars(select(RaterRow.ip_hmac).order_by(RaterRow.id)))
+
+    ids = [kit.raters.enter(f"r{n}", address=f"192.0.2.{n}").id for n in (7, 9)]
+    one, other = marks()
+    assert one == other and one and "192.0.2" not in one
+    kit.clock.now += 7 * 24 * 3600 * 1000
+    kit.raters.enter("r7", address="192.0.2.7")
+    found = dict(zip(sorted(ids), marks(), strict=True))
+    assert found[ids[1]] == other and found[ids[0]] not in (one, None)
