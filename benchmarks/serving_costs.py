@@ -18,6 +18,7 @@ import torch
 
 from benchmarks import serving_bench as b
 from benchmarks.serving_cases import ALL, ATTENTION, Scale, interleaved
+from rolecraft.engines.network import Block
 from rolecraft.engines.stacks import Applied
 
 RESULT = Path(__file__).parent / "results" / "serving_costs.json"
@@ -61,7 +62,7 @@ def first_token(rounds: int, folder: Path, scale: Scale) -> Costs:
     slots = bench.slots(slots=8, cached_tokens=0)
     wanted = scale.asks(8, scale.reply, adapters=8)
     short = [replace(ask, count=1) for ask in wanted]
-    joined = torch.tensor([token for ask in wanted for token in ask.ids])
+    joined = [token for ask in wanted for token in ask.ids]
     room = slots.network.empty_cache(1, len(joined))[:, 0]
     worst: list[float] = []
 
@@ -73,7 +74,7 @@ def first_token(rounds: int, folder: Path, scale: Scale) -> Costs:
         few,
         whole=together,
         read_alone=lambda: b.serve(bench, slots, short),
-        one_read=lambda: slots.network.read(joined, 0, room, None),
+        one_read=lambda: slots.network.read([Block(joined, 0, room, None)]),
         serial_prompt=lambda: b.serve(bench, slots, short[:1]),
     )
     return {**found, "worst_first": sorted(worst[1:])[len(worst[1:]) // 2]}
@@ -85,17 +86,16 @@ def fourth_turn(rounds: int, folder: Path, scale: Scale) -> Costs:
     slots = bench.slots(slots=2)
     talk = scale.asks(1, 1, prompt=scale.talk)[0].ids
     room = slots.network.empty_cache(1, len(talk) + scale.prompt)[:, 0]
-    before = torch.tensor(talk)
-    slots.network.read(before, 0, room, None)
+    slots.network.read([Block(talk, 0, room, None)])
     b.serve(bench, slots, [b.Ask(talk, 1)])
     last = iter(scale.asks(2 * rounds + 2, 1))
-    new = torch.tensor(next(last).ids)
+    new = next(last).ids
     return milliseconds(
         rounds,
         served=lambda: b.serve(bench, slots, [b.Ask([*talk, *next(last).ids], 1)]),
-        after_talk=lambda: slots.network.read(new, len(talk), room, None),
-        after_nothing=lambda: slots.network.read(new, 0, room, None),
-        all_anew=lambda: slots.network.read(torch.cat([before, new]), 0, room, None),
+        after_talk=lambda: slots.network.read([Block(new, len(talk), room, None)]),
+        after_nothing=lambda: slots.network.read([Block(new, 0, room, None)]),
+        all_anew=lambda: slots.network.read([Block([*talk, *new], 0, room, None)]),
     )
 
 
@@ -104,13 +104,13 @@ def thirty_two(rounds: int, folder: Path, scale: Scale) -> Costs:
     bench = b.make_bench(scale.small, folder, 0, 16, ["q_proj"])
     slots = bench.slots(slots=32, cached_tokens=0)
     many = b.mixed(scale.asks(32, 64, prompt=64))
-    joined = torch.tensor([token for ask in many for token in ask.ids])
+    joined = [token for ask in many for token in ask.ids]
     room = slots.network.empty_cache(1, len(joined))[:, 0]
     return milliseconds(
         max(rounds // 4, 1),
         whole=lambda: b.serve(bench, slots, many),
         prompts=lambda: b.serve(bench, slots, [replace(ask, count=1) for ask in many]),
-        one_read=lambda: slots.network.read(joined, 0, room, None),
+        one_read=lambda: slots.network.read([Block(joined, 0, room, None)]),
     )
 
 

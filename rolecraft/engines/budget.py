@@ -118,7 +118,8 @@ def needs_of(net: Any, token: int, adapter: int, block: int, host: int = 0) -> N
     mask = config.max_position_embeddings * (net.dtype.itemsize + 3)
     # A row's logits exist in the model's type, raw, bent and sorted; a layer's inner values
     # exist a few times over in float32.
-    row = 16 * config.vocab_size + 16 * wide + mask
+    kept = net.dtype.itemsize if net.device.type == "cuda" else 0  # the logits of captured steps
+    row = (16 + kept) * config.vocab_size + 16 * wide + mask
     return Needs(weights, token, adapter, row, block * (16 * wide + mask), host)
 
 

@@ -5,11 +5,13 @@ is padded to the next size and its texts to the next length; padding writes beyo
 text. A new mix of adapters changes what lies in the rows' copies and not the graph. Knows no
 request. Without capturing it runs the same padded shapes, which is how a machine without a GPU
 tests them.
+
+What goes in and what comes out has one place for all shapes, so that many graphs hold no more
+memory than the largest.
 """
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,16 +26,6 @@ _SHORTEST = 256  # tokens; shorter texts share one shape
 _Shape = tuple[int, int, bool]  # rows, length, with adapters
 
 
-@dataclass
-class _Captured:
-    """A shape with the memory its inputs and its result live in."""
-
-    ids: torch.Tensor
-    places: torch.Tensor
-    logits: torch.Tensor
-    run: Callable[[], object]
-
-
 class Graphs:
     """Steps of the first rows of one cache. For the engine's thread."""
 
@@ -41,24 +33,32 @@ class Graphs:
         self, network: Network, cache: torch.Tensor, stack: Stack, capture: bool = True
     ) -> None:
         self._network, self._cache, self._stack = network, cache, stack
-        self._capture = capture
-        self._held: dict[_Shape, _Captured] = {}
-        self._version = stack.version
+        self._capture = capture and network.capturable
+        if capture and not network.capturable:
+            log.info("Steps are not captured as CUDA graphs: int8 layers ask the host for numbers")
+        rows, device = cache.shape[1], network.device
+        self._ids = torch.zeros(rows, dtype=torch.long, device=device)
+        self._places = torch.zeros(rows, dtype=torch.long, device=device)
+        shape = (rows, network.vocab_size)
+        self._logits = torch.zeros(shape, dtype=network.dtype, device=device)
+        self._held: dict[_Shape, Callable[[], object]] = {}
         self._pool: Any = None
+        stack.before_anew = self._held.clear  # captured steps read the adapters' old memory
 
     def step(self, ids: Sequence[int], places: Sequence[int]) -> torch.Tensor:
-        """Logits [rows, vocabulary] after one more token of each of the first rows."""
-        if self._version != self._stack.version:  # the adapters' memory is another
-            self._held.clear()
-            self._version = self._stack.version
+        """Logits [rows, vocabulary] after one more token of each of the first rows.
+
+        They stay until the next step.
+        """
         shape = self.shape(len(ids), max(places) + 1)
-        held = self._held.get(shape) or self._prepare(shape)
         padding = shape[0] - len(ids)
         scratch = self._cache.shape[3] - 1
-        held.ids.copy_(torch.tensor([*ids, *[0] * padding]))
-        held.places.copy_(torch.tensor([*places, *[scratch] * padding]))
-        held.run()
-        return held.logits[: len(ids)]
+        self._ids[: shape[0]].copy_(torch.tensor([*ids, *[0] * padding]))
+        self._places[: shape[0]].copy_(torch.tensor([*places, *[scratch] * padding]))
+        if shape not in self._held:
+            self._held[shape] = self._prepare(shape)
+        self._held[shape]()
+        return self._logits[: len(ids)]
 
     def shape(self, rows: int, length: int) -> _Shape:
         """The fixed shape that a batch is padded to."""
@@ -67,29 +67,20 @@ class Graphs:
         long = min(max(_SHORTEST, 1 << (length - 1).bit_length()), limit)
         return wide, long, self._stack.applied(rows) is not None
 
-    def _prepare(self, shape: _Shape) -> _Captured:
+    def _prepare(self, shape: _Shape) -> Callable[[], object]:
         rows, length, speaking = shape
-        device = self._network.device
-        ids = torch.zeros(rows, dtype=torch.long, device=device)
-        places = torch.full((rows,), self._cache.shape[3] - 1, device=device)
         voices = self._stack.mixed(rows) if speaking else None
 
-        def compute() -> torch.Tensor:
-            return self._network.step(ids, places, self._cache[:, :rows], length, voices)
+        def compute() -> None:
+            found = self._network.step(
+                self._ids[:rows], self._places[:rows], self._cache[:, :rows], length, voices
+            )
+            self._logits[:rows].copy_(found)
 
-        held = _Captured(ids, places, compute(), lambda: None)
+        return self._record(compute) if self._capture else compute
 
-        def eagerly() -> None:
-            held.logits = compute()
-
-        held.run = eagerly
-        if self._capture:
-            self._record(held, compute)
-        self._held[shape] = held
-        return held
-
-    def _record(self, held: _Captured, compute: Callable[[], torch.Tensor]) -> None:
-        """Capture the shape; where a layer cannot be captured, it stays eager and is said so."""
+    def _record(self, compute: Callable[[], None]) -> Callable[[], object]:
+        """The step as a graph; where a layer cannot be captured, it stays eager and is said so."""
         try:
             side: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             side.wait_stream(torch.cuda.current_stream())
@@ -98,10 +89,12 @@ class Graphs:
             torch.cuda.current_stream().wait_stream(side)
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, pool=self._pool):
-                logits = compute()
+                compute()
+        except torch.OutOfMemoryError:
+            raise  # of this step alone: the next may find room
         except RuntimeError as error:
             log.warning("Steps are not captured as CUDA graphs: %s", str(error).splitlines()[0])
             self._capture = False
-            return
+            return compute
         self._pool = self._pool or graph.pool()
-        held.logits, held.run = logits, graph.replay
+        return graph.replay

@@ -1,4 +1,4 @@
-"""The forward pass of a native GLM for serving: rows by a token, or a prompt by a block.
+"""The forward pass of a native GLM for serving: rows by a token, or prompts by a block each.
 
 The weights are those of the loaded model (q, k and v lie side by side, so that one product makes
 all three); quantised layers are called as they are. Knows no request, no text and no sampling.
@@ -6,12 +6,28 @@ Attention caches are [layers, rows, keys and values, length, head]: the keys of 
 then their values.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.nn import functional
 
-from rolecraft.engines.stacks import Applied
+from rolecraft.engines.stacks import Added, Applied, Joined
+
+
+@dataclass(frozen=True)
+class Block:
+    """The next tokens of one text; `cache` is its own and holds the `start` tokens before."""
+
+    ids: Sequence[int]
+    start: int
+    cache: torch.Tensor  # [layers, keys and values, length, head]
+    voice: Applied | None
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.ids)
 
 
 class Network:
@@ -26,6 +42,8 @@ class Network:
         self.vocab_size = config.vocab_size
         self.dtype = net.dtype
         self.device = net.device
+        # bitsandbytes' int8 looks for outliers on the host, which no CUDA graph can do.
+        self.capturable = all(type(part).__name__ != "Linear8bitLt" for part in net.modules())
         self._embedding = net.model.embed_tokens.weight
         self._norm = _Norm(net.model.norm)
         self._head = net.lm_head
@@ -50,7 +68,7 @@ class Network:
         places: torch.Tensor,
         cache: torch.Tensor,
         length: int,
-        voices: Applied | None,
+        voices: Added | None,
     ) -> torch.Tensor:
         """Logits [rows, vocabulary] after one more token of each row.
 
@@ -76,38 +94,58 @@ class Network:
             x = block.after(layer, x, mixed.reshape(ids.shape[0], -1), voices)
         return self.logits(x, voices)
 
-    def read(
-        self, ids: torch.Tensor, start: int, cache: torch.Tensor, voices: Applied | None
-    ) -> torch.Tensor:
-        """What the model makes of the next tokens of one text, [tokens, hidden].
-
-        `cache` is [layers, keys and values, length, head] and holds the `start` tokens before.
+    def read(self, blocks: Sequence[Block]) -> torch.Tensor:
+        """What the model makes of all tokens of several texts, one text after the other: [tokens,
+        hidden]. Each text sees itself alone.
         """
-        count, end = ids.shape[0], start + ids.shape[0]
-        turns = self._turns[start:end].unsqueeze(1)
-        mask = None
-        if start:
-            seen = torch.ones(count, end, dtype=torch.bool, device=ids.device).tril(start)
-            mask = torch.zeros(count, end, dtype=self.dtype, device=ids.device)
-            mask = mask.masked_fill_(~seen, -torch.inf)
+        tokens = [token for block in blocks for token in block.ids]
+        places = [place for block in blocks for place in range(block.start, block.end)]
+        counts = [len(block.ids) for block in blocks]
+        ids = torch.tensor(tokens, device=self.device)
+        turns = self._turns[torch.tensor(places, device=self.device)].unsqueeze(1)
+        voices = Joined.of([(len(block.ids), block.voice) for block in blocks])
+        masks = [self._mask(block) for block in blocks]
         x = functional.embedding(ids, self._embedding)
-        for layer, block in enumerate(self._blocks):
-            heads, own = self._split(block.qkv(layer, block.before(x), voices), turns)
-            cache[layer, :, start:end] = own.transpose(0, 1)
-            held = cache[layer, None, :, :end]
-            mixed = functional.scaled_dot_product_attention(
-                heads.transpose(0, 1)[None],
-                held[:, : self.groups],
-                held[:, self.groups :],
-                attn_mask=mask,
-                is_causal=not start,
-                enable_gqa=True,
+        for layer, weights in enumerate(self._blocks):
+            heads, own = self._split(weights.qkv(layer, weights.before(x), voices), turns)
+            gathered = []
+            parts = zip(
+                blocks, masks, torch.split(heads, counts), torch.split(own, counts), strict=True
             )
-            mixed = mixed[0].transpose(0, 1).reshape(count, -1)
-            x = block.after(layer, x, mixed, voices)
+            for block, mask, queries, new in parts:
+                block.cache[layer, :, block.start : block.end] = new.transpose(0, 1)
+                gathered.append(self._attend(queries, block.cache[layer, :, : block.end], mask))
+            mixed = torch.cat(gathered) if len(gathered) > 1 else gathered[0]
+            x = weights.after(layer, x, mixed, voices)
         return x
 
-    def logits(self, x: torch.Tensor, voices: Applied | None) -> torch.Tensor:
+    def _attend(
+        self, queries: torch.Tensor, held: torch.Tensor, mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        """What [tokens, heads, head] queries gather, [tokens, all heads], of one text's keys and
+        values, of which each key-value head serves several queries.
+
+        A group stands where a batch has its rows, and its one head is shown as many: with a mask,
+        the fused kernels of CUDA take no grouped heads.
+        """
+        count = queries.shape[0]
+        q = queries.view(count, self.groups, -1, self.head_dim).permute(1, 2, 0, 3)
+        shown = held[:, None].expand(-1, q.shape[1], -1, -1)
+        mixed = functional.scaled_dot_product_attention(
+            q, shown[: self.groups], shown[self.groups :], attn_mask=mask, is_causal=mask is None
+        )
+        return mixed.permute(2, 0, 1, 3).reshape(count, -1)
+
+    def _mask(self, block: Block) -> torch.Tensor | None:
+        """What the tokens of a block see of their text; None for a text from its beginning."""
+        if not block.start:
+            return None
+        count, device = len(block.ids), self.device
+        seen = torch.ones(count, block.end, dtype=torch.bool, device=device).tril(block.start)
+        mask = torch.zeros(count, block.end, dtype=self.dtype, device=device)
+        return mask.masked_fill_(~seen, -torch.inf)
+
+    def logits(self, x: torch.Tensor, voices: Added | None) -> torch.Tensor:
         """Logits [rows, vocabulary] of [rows, hidden]."""
         x = self._norm(x)
         y: torch.Tensor = self._head(x)
@@ -155,7 +193,7 @@ class _Block:
         self._out = attention.o_proj
         self._up, self._down = layer.mlp.gate_up_proj, layer.mlp.down_proj
 
-    def qkv(self, layer: int, x: torch.Tensor, voices: Applied | None) -> torch.Tensor:
+    def qkv(self, layer: int, x: torch.Tensor, voices: Added | None) -> torch.Tensor:
         """Queries, keys and values side by side."""
         if self._fused is None:
             y = torch.cat([part(x) for part in self._separate], dim=-1)
@@ -164,7 +202,7 @@ class _Block:
         return voices.add((layer, "qkv"), x, y) if voices else y
 
     def after(
-        self, layer: int, x: torch.Tensor, mixed: torch.Tensor, voices: Applied | None
+        self, layer: int, x: torch.Tensor, mixed: torch.Tensor, voices: Added | None
     ) -> torch.Tensor:
         """The rest of the layer, from what attention gathered."""
         y = self._out(mixed)

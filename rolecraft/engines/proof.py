@@ -2,7 +2,7 @@
 
 import torch
 
-from rolecraft.engines.network import Network
+from rolecraft.engines.network import Block, Network
 from rolecraft.engines.probe import check_change, probe_ids
 from rolecraft.engines.stacks import Applied
 from rolecraft.engines.voices import Voice
@@ -13,7 +13,7 @@ class Proofs:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._ids = probe_ids(network.vocab_size, network.device)
+        self._ids = probe_ids(network.vocab_size, network.device).tolist()
         self._alone: torch.Tensor | None = None  # the base's own logits
         self.changes: dict[str, float] = {}  # by revision, of those that speak
 
@@ -33,5 +33,5 @@ class Proofs:
         self.changes[key] = change
 
     def _logits(self, applied: Applied | None, room: torch.Tensor) -> torch.Tensor:
-        hidden = self._network.read(self._ids, 0, room, applied)
+        hidden = self._network.read([Block(self._ids, 0, room, applied)])
         return self._network.logits(hidden[-1:], applied)[0].float()

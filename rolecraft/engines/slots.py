@@ -1,8 +1,8 @@
 """The requests that are answered at once, each in a slot of the attention cache, on one thread.
 
-A step reads a block of one prompt and then writes one token of every reply, so that a long prompt
-does not hold up those who are being answered. Rows that write are the first slots, without gaps;
-prompts are read in the last ones. What fails, fails alone.
+A step reads a block of prompts and then writes one token of every reply, so that a long prompt does
+not hold up those who are being answered; short prompts share a block. Rows that write are the first
+slots, without gaps; prompts are read in the last ones. What fails, fails alone.
 """
 
 import logging
@@ -17,12 +17,12 @@ from rolecraft.engines.budget import Plan, fit, limit_of, needs_of
 from rolecraft.engines.generation import LocalGeneration
 from rolecraft.engines.graphs import Graphs
 from rolecraft.engines.loading import Loaded, LocalModel
-from rolecraft.engines.network import Network
+from rolecraft.engines.network import Block, Network
 from rolecraft.engines.prefixes import Prefixes
 from rolecraft.engines.proof import Proofs
 from rolecraft.engines.row import Row
 from rolecraft.engines.sampler import Drawn, Sampler, draw
-from rolecraft.engines.stacks import Layout, Stack
+from rolecraft.engines.stacks import Applied, Joined, Layout, Stack
 from rolecraft.engines.voices import KEPT
 from rolecraft.errors import CheckpointError, EngineFailed, RoleCraftError
 
@@ -108,9 +108,8 @@ class Slots:
         for row in [*self.rows, *self.readers]:
             if row.request.cancelled.is_set():
                 self._end(row, "user_stop")
-        allowed = self._block if self.rows else _ALONE * self._block
-        while self.readers and allowed > 0:
-            allowed -= self._read(allowed)
+        if self.readers:
+            self._read(self._block if self.rows else _ALONE * self._block)
         if self.rows:
             self._write()
 
@@ -138,30 +137,74 @@ class Slots:
         request.taken.set()
         return True
 
-    def _read(self, allowed: int) -> int:
-        """Read a block of the prompt that is nearest its end; how many tokens that were."""
-        # Whoever was passed over counts as a block shorter each time, so nobody starves.
-        row = min(self.readers, key=lambda row: row.left - row.passed * self._block)
-        for other in self.readers:
-            other.passed += other is not row
-        ids = row.request.ids
-        block = ids[row.read : row.read + allowed]
+    def _read(self, allowed: int) -> None:
+        """Read so many tokens of prompts, those first that are nearest their end."""
+        blocks = self._blocks(allowed)
         try:
-            voices = self.stack.one(row.place)
-            inputs = torch.tensor(block, device=self.network.device)
-            hidden = self.network.read(inputs, row.read, self.cache[:, row.slot], voices)
-            row.read += len(block)
-            if row.read == len(ids):
-                logits = self.network.logits(hidden[-1:], voices)
-                drawn = draw(logits, [row.draft()])[0]
-                if not math.isnan(drawn.logprob):
-                    self._remember(row, ids)
-                self._say(row, drawn)
-                if row in self.readers:
-                    self._seat(row)
+            drawn = self._read_on(blocks)
         except Exception as error:
-            self._drop(row, error)
-        return len(block)
+            drawn = [None] * len(blocks)
+            if len(blocks) == 1:
+                self._drop(blocks[0][0], error)
+                return
+            log.exception("A block of %d prompts failed; each is tried alone", len(blocks))
+            for place, one in enumerate(blocks):
+                try:
+                    [drawn[place]] = self._read_on([one])
+                except Exception as alone:
+                    self._drop(one[0], alone)
+        for (row, _), found in zip(blocks, drawn, strict=True):
+            try:
+                if found is not None:
+                    self._begin_writing(row, found)
+            except Exception as error:
+                self._drop(row, error)
+
+    def _blocks(self, allowed: int) -> list[tuple[Row, Block]]:
+        """Who is read next, and how much of each."""
+        blocks: list[tuple[Row, Block]] = []
+        waiting = list(self.readers)
+        while waiting and allowed > 0:
+            # Whoever was passed over counts as a block shorter each time, so nobody starves.
+            row = min(waiting, key=lambda row: row.left - row.passed * self._block)
+            waiting.remove(row)
+            for other in waiting:
+                other.passed += 1
+            cache = self.cache[:, row.slot]
+            if not row.read:  # what was read since it came, such as a persona, is here by now
+                row.read = self.prefixes.recall(row.root, row.request.ids, cache)
+                row.request.cached_tokens = row.read
+            ids = row.request.ids[row.read : row.read + allowed]
+            blocks.append((row, Block(ids, row.read, cache, self.stack.one(row.place))))
+            allowed -= len(ids)
+        return blocks
+
+    def _read_on(self, blocks: Sequence[tuple[Row, Block]]) -> list[Drawn | None]:
+        """Read these blocks; the first token of each reply whose prompt ends with its block."""
+        hidden = self.network.read([block for _, block in blocks])
+        ends: list[tuple[Row, int, Applied | None]] = []
+        count = 0
+        for row, block in blocks:
+            count += len(block.ids)
+            if block.end == len(row.request.ids):
+                ends.append((row, count - 1, block.voice))
+        found: dict[Row, Drawn] = {}
+        if ends:
+            last = hidden[[place for _, place, _ in ends]]
+            logits = self.network.logits(last, Joined.of([(1, voice) for *_, voice in ends]))
+            drawn = draw(logits, [row.draft() for row, *_ in ends])
+            found = dict(zip([row for row, *_ in ends], drawn, strict=True))
+        for row, block in blocks:
+            row.read = block.end
+        return [found.get(row) for row, _ in blocks]
+
+    def _begin_writing(self, row: Row, drawn: Drawn) -> None:
+        """The prompt is read: remember it, say the first token and take a seat."""
+        if not math.isnan(drawn.logprob):
+            self._remember(row, row.request.ids)
+        self._say(row, drawn)
+        if row in self.readers:
+            self._seat(row)
 
     def _seat(self, row: Row) -> None:
         """Let a row that has read its prompt write, in the first slot after those who do."""

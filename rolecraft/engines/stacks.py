@@ -3,10 +3,14 @@
 Place 0 is all zeros: the base alone. Ranks are padded with zeros, which changes nothing. Knows no
 file and no request. A batch of one voice uses its place directly; a mixed one has a copy of each
 row's adapter, made when the row comes and not at every step, so that a step costs two products a
-module however many adapters there are.
+module however many adapters there are. The copies of all rows lie side by side by module, as the
+products read them.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Protocol
 
 import torch
 
@@ -30,6 +34,10 @@ class Piece:
     def view(self, flat: torch.Tensor) -> torch.Tensor:
         """This tensor of every row of `flat`, [rows, *shape], without a copy."""
         return flat[:, self.start : self.start + self.size].view(len(flat), *self.shape)
+
+    def side_by_side(self, flat: torch.Tensor, rows: int) -> torch.Tensor:
+        """This tensor of `rows` rows one after the other, [rows, *shape], without a copy."""
+        return flat[self.start * rows : (self.start + self.size) * rows].view(rows, *self.shape)
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,13 @@ class Layout:
         return True
 
 
+class Added(Protocol):
+    """Something that adds what adapters make of a batch."""
+
+    def add(self, module: Module, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """`y`, the base's [rows, out], with what the adapters add for `x`; changes `y`."""
+
+
 @dataclass(frozen=True)
 class Applied:
     """The adapters of the rows of one batch, by module."""
@@ -91,6 +106,33 @@ class Applied:
         return y
 
 
+@dataclass(frozen=True)
+class Joined:
+    """Runs of rows, each of them by one voice or by none."""
+
+    runs: Sequence[tuple[slice, Applied]]
+
+    @classmethod
+    def of(cls, parts: Sequence[tuple[int, Applied | None]]) -> Added | None:
+        """So many rows by this voice, then so many by that; None when the base speaks alone."""
+        voices = [voice for _, voice in parts]
+        if all(voice is voices[0] for voice in voices):
+            return voices[0]
+        runs: list[tuple[slice, Applied]] = []
+        end = 0
+        for _, run in groupby(parts, key=lambda part: id(part[1])):
+            same = list(run)
+            start, end = end, end + sum(count for count, _ in same)
+            if voice := same[0][1]:
+                runs.append((slice(start, end), voice))
+        return cls(runs)
+
+    def add(self, module: Module, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        for rows, voice in self.runs:
+            voice.add(module, x[rows], y[rows])
+        return y
+
+
 class Stack:
     """`places` adapters at a time, the longest unused leaving first. For the engine's thread.
 
@@ -107,7 +149,7 @@ class Stack:
         self._held: dict[int, Voice] = {}
         self._used: list[int] = list(range(1, places + 1))  # the longest unused first
         self.seated = [0] * rows
-        self.version = 0
+        self.before_anew: Callable[[], object] = lambda: None  # when its memory becomes another
         self._clear(Layout({}, 0))
 
     def place(self, voice: Voice, busy: set[int]) -> int | None:
@@ -131,8 +173,7 @@ class Stack:
     def seat(self, row: int, place: int) -> None:
         """Let `row` of the batch speak by `place`."""
         self.seated[row] = place
-        if self.layout.size:
-            self._copies[row].copy_(self._flat[place])
+        self._copy(row, place)
 
     def applied(self, rows: int) -> Applied | None:
         """The adapters of the first `rows` rows; None when the base speaks alone."""
@@ -143,21 +184,19 @@ class Stack:
 
     def mixed(self, rows: int) -> Applied:
         """The copies of the first `rows` rows, whoever sits there; their memory stays the same."""
-        return Applied(
-            {m: {n: view[:rows] for n, view in found.items()} for m, found in self._mixed.items()},
-            alone=False,
-        )
+        if rows not in self._mixed:
+            self._mixed[rows] = Applied(
+                {
+                    module: {name: copies[:rows] for name, copies in found.items()}
+                    for module, found in self._copies.items()
+                },
+                alone=False,
+            )
+        return self._mixed[rows]
 
     def one(self, place: int) -> Applied | None:
         """One adapter for every row."""
-        if place == 0:
-            return None
-        flat = self._flat[place : place + 1]
-        modules = {
-            module: {name: piece.view(flat)[0] for name, piece in pieces.items()}
-            for module, pieces in self.layout.pieces.items()
-        }
-        return Applied(modules, alone=True)
+        return self._places[place] if place else None
 
     def _widen(self, held: dict[int, Voice]) -> None:
         """Begin anew with places that are wide enough for all of these."""
@@ -169,7 +208,8 @@ class Stack:
                 "are set aside for them (raise memory_gb)"
             )
         self._held = held
-        del self._flat, self._copies, self._mixed  # never both at once
+        self.before_anew()
+        del self._flat, self._places, self._copies, self._mixed  # never both at once
         self._clear(layout)
         for place, voice in held.items():
             self._write(place, voice)
@@ -180,28 +220,44 @@ class Stack:
 
     def _clear(self, layout: Layout) -> None:
         self.layout = layout
-        self.version += 1  # what was captured before is void
         shape = (self._count + 1, layout.size)
         self._flat = torch.zeros(shape, dtype=self._dtype, device=self._device)
         for pieces in layout.pieces.values():
             if "gain" in pieces:
                 pieces["gain"].view(self._flat).fill_(1.0)
-        self._copies = self._flat[:1].repeat(self._rows, 1)
-        self._mixed = {
-            module: {name: piece.view(self._copies) for name, piece in pieces.items()}
+        views = {
+            module: {name: piece.view(self._flat) for name, piece in pieces.items()}
             for module, pieces in layout.pieces.items()
         }
+        self._places = [
+            Applied(
+                {m: {n: view[place] for n, view in found.items()} for m, found in views.items()},
+                True,
+            )
+            for place in range(self._count + 1)
+        ]
+        flat = torch.zeros(layout.size * self._rows, dtype=self._dtype, device=self._device)
+        self._copies = {
+            module: {name: piece.side_by_side(flat, self._rows) for name, piece in pieces.items()}
+            for module, pieces in layout.pieces.items()
+        }
+        self._mixed: dict[int, Applied] = {}
+        for row in range(self._rows):
+            self._copy(row, 0)
+
+    def _copy(self, row: int, place: int) -> None:
+        """The adapter of a place into the copy of a row."""
+        for module, found in self._places[place].modules.items():
+            for name, view in found.items():
+                self._copies[module][name][row].copy_(view)
 
     def _write(self, place: int, voice: Voice) -> None:
-        flat = self._flat[place : place + 1]
-        flat.copy_(self._flat[:1])
+        self._flat[place].copy_(self._flat[0])
         for module, part in voice.parts.items():
-            self._write_part(
-                {n: p.view(flat)[0] for n, p in self.layout.pieces[module].items()}, part
-            )
+            self._write_part(self._places[place].modules[module], part)
         for row, seated in enumerate(self.seated):
             if seated == place:
-                self._copies[row].copy_(flat[0])
+                self._copy(row, place)
 
     def _write_part(self, views: dict[str, torch.Tensor], part: Part) -> None:
         rank = part.a.shape[1]

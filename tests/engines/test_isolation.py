@@ -17,7 +17,7 @@ from rolecraft.engines.base import EngineCard
 from rolecraft.engines.generation import LocalGeneration
 from rolecraft.engines.loading import Loaded, LocalModel, load
 from rolecraft.engines.local import LocalEngine, Worker
-from rolecraft.engines.network import Network
+from rolecraft.engines.network import Block, Network
 from rolecraft.engines.prefixes import Prefixes
 from rolecraft.engines.slots import Slots
 from tests.engines.checkpoints import TINY, edit_json
@@ -80,7 +80,34 @@ def texts(slots: Slots, requests: list[LocalGeneration]) -> list[str]:
     return ["".join(request) for request in requests]
 
 
-@pytest.mark.parametrize("when", ["read", "step", "late"])
+def test_prompts_that_come_together_are_read_together(
+    slots: Slots, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [texts(slots, [one])[0] for one in others(loaded)]
+    slots.prefixes.clear()
+    read = Network.read
+    texts_read: list[int] = []
+
+    def counting(self: Network, blocks: list[Block]) -> torch.Tensor:
+        texts_read.append(len(blocks))
+        return read(self, blocks)
+
+    monkeypatch.setattr(Network, "read", counting)
+    assert texts(slots, others(loaded)) == wanted
+    assert texts_read == [3]  # 59 tokens, of the 64 that are read while nobody writes
+
+
+def test_a_burst_of_visitors_reads_their_persona_once_or_twice(
+    slots: Slots, loaded: Loaded
+) -> None:
+    burst = [ask(loaded, 60, 90, "one") for _ in range(4)]
+    wanted = texts(slots, [ask(loaded, 60, 90, "one")])[0]
+    slots.prefixes.clear()
+    assert texts(slots, burst) == [wanted] * 4
+    assert [one.cached_tokens for one in burst] == [0, 0, 80, 80]
+
+
+@pytest.mark.parametrize("when", ["read", "together", "step", "late"])
 def test_no_memory_for_one_ends_that_one(
     slots: Slots, loaded: Loaded, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
@@ -88,10 +115,14 @@ def test_no_memory_for_one_ends_that_one(
     assert slots.prefixes.tokens
     heavy = ask(loaded, 100, HEAVY, "one")
     read, step = Network.read, Network.step
+    beside: list[int] = []
 
-    def failing_read(self: Network, ids: torch.Tensor, start: int, *rest: Any) -> torch.Tensor:
-        hidden = read(self, ids, start, *rest)  # it fails with some of its work done
-        if when == "read" and start + len(ids) == HEAVY:
+    def failing_read(self: Network, blocks: list[Block]) -> torch.Tensor:
+        hidden = read(self, blocks)  # it fails with some of its work done
+        beside.append(len(blocks))
+        if when == "read" and any(block.end == HEAVY for block in blocks):
+            raise FULL
+        if when == "together" and any(block.ids[0] == 100 for block in blocks):
             raise FULL
         return hidden
 
@@ -105,11 +136,13 @@ def test_no_memory_for_one_ends_that_one(
 
     monkeypatch.setattr(Network, "read", failing_read)
     monkeypatch.setattr(Network, "step", failing_step)
-    beside = others(loaded)
-    serve(slots, [beside[0], heavy, *beside[1:]])
-    assert ["".join(request) for request in beside] == wanted
-    assert heavy.finish == "error" and {one.finish for one in beside} <= {"stop", "length"}
-    assert heavy.reply_tokens == {"read": 0, "step": 1, "late": 5}[when]
+    slots.prefixes.clear()
+    light = others(loaded)
+    serve(slots, [light[0], heavy, *light[1:]])
+    assert ["".join(request) for request in light] == wanted
+    assert heavy.finish == "error" and {one.finish for one in light} <= {"stop", "length"}
+    assert heavy.reply_tokens == {"read": 0, "together": 0, "step": 1, "late": 5}[when]
+    assert max(beside) == 4  # all were read together, until that failed
     assert str(pieces_failure(heavy)) == (
         "tiny failed: CUDA out of memory. Tried to allocate 20.00 MiB.. Try again."
     )

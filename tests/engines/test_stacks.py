@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rolecraft.engines.stacks import Layout, Stack
+from rolecraft.engines.stacks import Joined, Layout, Stack
 from rolecraft.engines.voices import Part, Voice
 
 CPU = torch.device("cpu")
@@ -47,6 +47,22 @@ def test_each_row_by_its_own_adapter_whatever_its_rank() -> None:
 
 
 @torch.inference_mode()
+def test_runs_of_rows_by_one_voice() -> None:
+    voices = [voice("a", 2), voice("c", 5, gain=True)]
+    held = stack(2)
+    first, second = (held.one(held.place(one, set()) or 0) for one in voices)
+    x, y = torch.randn(7, 8), torch.randn(7, 6)
+    runs = [(2, first), (1, None), (1, second), (2, second), (1, first)]
+    joined = Joined.of(runs)
+    assert isinstance(joined, Joined) and len(joined.runs) == 3
+    speakers = [voices[0]] * 2 + [None] + [voices[1]] * 3 + [voices[0]]
+    wanted = torch.stack([alone(one, x[i], y[i]) for i, one in enumerate(speakers)])
+    assert torch.allclose(joined.add(KEY, x, y.clone()), wanted, atol=1e-5)
+    assert Joined.of([(2, first), (3, first)]) is first
+    assert Joined.of([(2, None), (1, None)]) is None
+
+
+@torch.inference_mode()
 def test_the_base_alone_costs_nothing() -> None:
     held = stack(2)
     assert held.applied(4) is None
@@ -71,9 +87,11 @@ def test_a_wider_adapter_leaves_those_who_speak_as_they_are() -> None:
     held = stack(2)
     narrow, wide = voice("a", 2), voice("b", 7)
     held.seat(0, held.place(narrow, set()) or 0)
-    before = held.version
+    memory = held.one(1)
+    told: list[bool] = []
+    held.before_anew = lambda: told.append(held.one(1) is memory)
     held.seat(1, held.place(wide, {1}) or 0)
-    assert held.version > before
+    assert told == [True]  # once, while the old memory was still there
     x, y = torch.randn(2, 8), torch.randn(2, 6)
     wanted = torch.stack([alone(narrow, x[0], y[0]), alone(wide, x[1], y[1])])
     applied = held.applied(2)
