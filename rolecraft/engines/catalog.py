@@ -31,7 +31,7 @@ _BASE_KEYS = {
 }  # fmt: skip
 _ENGINE_KEYS = {
     "kind", "base", "adapter", "model", "budget", "profile", "memory", "licence",
-    "emotion_in_prompt", "sampling", "summary", "hidden",
+    "emotion_in_prompt", "sampling", "stop", "summary", "hidden",
 }  # fmt: skip
 
 
@@ -46,6 +46,7 @@ class Entry:
     base: str = ""
     model: str = ""
     hidden: bool = False
+    stop: tuple[str, ...] = ()  # texts before which a reply ends
 
 
 class Catalog:
@@ -143,6 +144,11 @@ class Catalog:
         try:
             budget = Budget(**self._facts["budgets"][facts.get("budget", "large")])
             sampling = Sampling(**facts.get("sampling", {}))
+            stop = tuple(facts.get("stop", ()))
+            if isinstance(facts.get("stop"), str) or not all(
+                isinstance(s, str) and s for s in stop
+            ):
+                raise ValueError(f"stop is {facts['stop']!r}; write a list of texts")
             summary, kind = facts["summary"], facts["kind"]
             remedy = self._remedy(facts)
         except (KeyError, TypeError, ValueError) as error:
@@ -169,6 +175,7 @@ class Catalog:
             facts.get("base", ""),
             facts.get("model", name),
             bool(facts.get("hidden")),
+            stop,
         )
 
     def _base(self, base: str) -> Path:
@@ -229,7 +236,7 @@ class Catalog:
         if card.kind == "local":
             from rolecraft.engines.local import LocalEngine
 
-            return LocalEngine(card, self._worker(entry.base), entry.adapter)
+            return LocalEngine(card, self._worker(entry.base), entry.adapter, entry.stop)
         if card.kind == "openai_compatible":
             from rolecraft.engines.openai_compatible import OpenAICompatibleEngine
 
@@ -238,6 +245,7 @@ class Catalog:
                 entry.model,
                 self._settings.openai_api_key or "",
                 self._settings.openai_base_url,
+                stop=entry.stop,
             )
         if card.kind == "scripted":
             from rolecraft.engines.scripted import ScriptedEngine

@@ -24,6 +24,7 @@ LOOK_S = 0.4  # between two looks at the queue; who is taken up sooner hears not
 class LocalGeneration(Generation):
     """One request and its answer; pieces arrive on a queue from the engine's thread.
 
+    The reply ends before any of the texts in `stop`, which may not begin it.
     `silence` tells for how many seconds that thread has done nothing; `place` which place this
     request has in the queue and for how many seconds, or None where nothing is known yet. Where
     `drive` is set, there is no such thread: whoever iterates does its work, a step at a time.
@@ -37,6 +38,7 @@ class LocalGeneration(Generation):
         identity: Identity,
         silence: Callable[[], float],
         voice: "Voice | None" = None,
+        stop: tuple[str, ...] = (),
         place: "Callable[[LocalGeneration], tuple[int, float | None]] | None" = None,
     ) -> None:
         self.ids = ids
@@ -44,6 +46,7 @@ class LocalGeneration(Generation):
         self.opening = opening
         self.identity = identity
         self.voice = voice
+        self.stop = stop
         self.prompt_tokens = len(ids)
         self.cached_tokens = 0  # of the prompt, that had been read before
         self.reply_tokens = 0

@@ -40,6 +40,7 @@ class Asked:
     sampling: Sampling
     opening: str
     identity: Identity
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class LentWorker(Worker):
     def _carried(self, request: LocalGeneration) -> Iterator[None]:
         """Makes the call and hands over what it says, a piece at each step."""
         sampling = replace(request.sampling, seed=request.seed)
-        asked = Asked(tuple(request.ids), sampling, request.opening, request.identity)
+        asked = Asked(tuple(request.ids), sampling, request.opening, request.identity, request.stop)
         try:
             with closing(self._call(asked)) as call:
                 while not request.cancelled.is_set():
@@ -112,7 +113,7 @@ class LentWorker(Worker):
         name = asked.identity.adapter
         request = LocalGeneration(
             list(asked.ids), asked.sampling, asked.opening, asked.identity,
-            lambda: 0.0, voices.get(name) if name else None,
+            lambda: 0.0, voices.get(name) if name else None, asked.stop,
         )  # fmt: skip
         told = 0
         for piece in worker.enqueue(request):

@@ -31,13 +31,21 @@ log = logging.getLogger(__name__)
 class LocalEngine:
     """Engine over a GLM checkpoint and its adapters. Loads at the first request or by `load`.
 
-    Engines of one base share its worker; each has its own default adapter.
+    Engines of one base share its worker; each has its own default adapter, and texts that `stop`
+    its replies.
     """
 
-    def __init__(self, card: EngineCard, worker: "Worker", adapter: str | None = None) -> None:
+    def __init__(
+        self,
+        card: EngineCard,
+        worker: "Worker",
+        adapter: str | None = None,
+        stop: Sequence[str] = (),
+    ) -> None:
         self.card = card
         self.worker = worker
         self.adapter = adapter
+        self.stop = tuple(stop)
 
     def load(self) -> None:
         """Load now, so that the first visitor does not wait."""
@@ -56,7 +64,9 @@ class LocalEngine:
         Raises EngineNotFound, EngineUnavailable or InputRefused.
         """
         name = self.adapter if adapter is None else adapter
-        return self.worker.submit(self.card.name, messages, sampling, name or None, opening)
+        return self.worker.submit(
+            self.card.name, messages, sampling, name or None, opening, self.stop
+        )
 
     def count(self, text: str) -> int:
         """Tokens of a text, for budgets."""
@@ -104,6 +114,7 @@ class Worker:
         sampling: Sampling,
         adapter: str | None,
         opening: str,
+        stop: tuple[str, ...] = (),
     ) -> LocalGeneration:
         """Queue a request; see `LocalEngine.stream`."""
         base = Path(self.model.base).name
@@ -136,7 +147,9 @@ class Worker:
             loaded.dtype, self.model.quantization or "", tokenizer.sha256,
         )  # fmt: skip
         return self.enqueue(
-            LocalGeneration(ids, sampling, opening, identity, self._silence, voice, self._place)
+            LocalGeneration(
+                ids, sampling, opening, identity, self._silence, voice, stop, self._place
+            )
         )
 
     def count(self, text: str) -> int:

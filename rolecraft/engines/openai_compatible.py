@@ -36,11 +36,13 @@ class OpenAICompatibleEngine:
         base_url: str | None,
         timeout_s: float = TIMEOUT_S,
         retries: int = RETRIES,
+        stop: Sequence[str] = (),
     ) -> None:
         import openai
 
         self.card = card
         self.model = model
+        self.stop = list(stop)
         self._client = openai.OpenAI(
             api_key=api_key,
             base_url=base_url or OPENAI,
@@ -71,6 +73,8 @@ class OpenAICompatibleEngine:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if self.stop:
+            asked["stop"] = self.stop
         identity = Identity(self.card.name, adapter or self.model)
         return RemoteGeneration(self._client, asked, opening, identity, seed)
 

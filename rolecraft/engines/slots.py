@@ -284,9 +284,11 @@ class Slots:
         last = len(row.tokens) >= request.sampling.max_new_tokens
         if last and not row.written + piece:
             piece = row.decoder.flush()  # half a character is better than an empty reply
-        row.written += piece
+        piece, stopped = row.write(piece)
         request.write(piece, drawn.logprob)
-        if last:
+        if stopped:
+            self._end(row, "stop")
+        elif last:
             self._end(row, "length")
 
     def _end(self, row: Row, finish: Finish) -> None:
@@ -294,6 +296,7 @@ class Slots:
         self._remember(row, [*row.request.ids, *row.tokens][: row.read])
         taken = time.monotonic() - row.request.begun_at
         self.pace = taken if self.pace is None else 0.8 * self.pace + 0.2 * taken
+        row.request.write(row.rest())
         row.request.end(finish)
         self._leave(row)
 

@@ -141,6 +141,16 @@ def test_engines_of_one_base_share_its_weights(tmp_path: Path) -> None:
     assert (model.device, model.dtype, model.cached_tokens) == ("cpu", "float32", 16384)
 
 
+def test_what_stops_the_replies_of_an_engine(tmp_path: Path) -> None:
+    put_weights(tmp_path / "models" / "mini")
+    stop = {"stop": ["用户：", "\n\n"]}
+    path = edited(tmp_path, **{"mini-base": stop, "gpt-4": stop})
+    catalog = Catalog(settings(tmp_path, openai_api_key="sk-x"), path)
+    assert catalog.open("mini-base").stop == ("用户：", "\n\n")
+    assert catalog.open("gpt-4").stop == ["用户：", "\n\n"]
+    assert catalog.entry("rolecraft-mini").stop == ()
+
+
 def test_an_endpoint_needs_a_key(tmp_path: Path) -> None:
     catalog = Catalog(
         settings(tmp_path, openai_api_key="sk-x", openai_base_url="http://127.0.0.1:9/v1")
@@ -168,6 +178,8 @@ def test_makers_build_what_needs_more(tmp_path: Path) -> None:
         ({"budget": "huge"}, "the engine gpt-4 cannot be used .*huge"),
         ({"sampling": {"top_p": 7}}, "the engine gpt-4 cannot be used .*top_p is 7"),
         ({"sampling": {"topp": 1}}, "the engine gpt-4 cannot be used .*topp"),
+        ({"stop": "用户："}, "the engine gpt-4 cannot be used .*write a list of texts"),
+        ({"stop": [""]}, "the engine gpt-4 cannot be used .*write a list of texts"),
         ({"kind": "local", "base": "none"}, "the engine gpt-4 cannot be used .*none"),
     ],
 )

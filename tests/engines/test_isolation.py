@@ -80,6 +80,20 @@ def texts(slots: Slots, requests: list[LocalGeneration]) -> list[str]:
     return ["".join(request) for request in requests]
 
 
+def test_each_reply_stops_at_its_own_words(slots: Slots, loaded: Loaded) -> None:
+    wanted = texts(slots, others(loaded))
+    beside = others(loaded)
+    stops = [wanted[0][3:5], wanted[1] + "…", wanted[2][2:4]]
+    for request, stop in zip(beside, stops, strict=True):
+        request.stop = (stop,)
+    ends = [text.find(stop, 1) for text, stop in zip(wanted, stops, strict=True)]
+    assert ends[1] == -1 and min(ends[0], ends[2]) > 0
+    cut = [wanted[0][: ends[0]], wanted[1], wanted[2][: ends[2]]]
+    assert texts(slots, beside) == cut
+    assert beside[0].finish == beside[2].finish == "stop"
+    assert all(len(one.logprobs) == one.reply_tokens for one in beside)
+
+
 def test_prompts_that_come_together_are_read_together(
     slots: Slots, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:

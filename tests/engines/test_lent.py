@@ -69,7 +69,11 @@ def test_a_lent_gpu_says_what_an_own_one_says(
         assert there.reply_tokens == here.reply_tokens and there.finish == here.finish
         assert there.logprobs == pytest.approx(here.logprobs, abs=1e-5)
         assert there.identity == here.identity and there.prompt_tokens == here.prompt_tokens
-    assert spaces.CALLS == [16.0, 16.2, 16.0, 16.2]
+    text = "".join(own.stream(ASKED, GREEDY, "low"))
+    lent.stop = (text[2:4],)
+    stopped = lent.stream(ASKED, GREEDY, "low")
+    assert "".join(stopped) == text[: text.find(text[2:4], 1)] and stopped.finish == "stop"
+    assert spaces.CALLS == [16.0, 16.2, 16.0, 16.2, 16.0]
     assert lent.worker.slots is None  # nothing was made where there is no GPU
 
 

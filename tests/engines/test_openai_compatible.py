@@ -144,6 +144,15 @@ def test_a_streamed_reply_and_what_was_sent() -> None:
     assert len(server.asked) == 1
 
 
+def test_what_stops_a_reply_is_sent() -> None:
+    with serving(saying(*GOOD)) as server:
+        engine = server.engine()
+        list(engine.stream(ASKED, Sampling()))
+        engine.stop = ["用户："]
+        list(engine.stream(ASKED, Sampling()))
+    assert "stop" not in server.asked[0] and server.asked[1]["stop"] == ["用户："]
+
+
 def test_without_counts_pieces_are_counted_and_length_is_told() -> None:
     with serving(saying(chunk("一"), chunk("二"), chunk(finish="length"))) as server:
         answer = server.engine().stream(ASKED, Sampling(), adapter="taozi")
