@@ -60,6 +60,10 @@ class Config(StageConfig):
     imagined_share: float = 0.35
     everyday_share: float = 0.2
     init_from: str = ""  # a folder of finished weights to go on from
+    # Of the weights that it went on from, so much stays in what is written: less is forgotten
+    # (Wortsman et al. 2022, robust fine-tuning).
+    kept_share: float = 0.0
+    bf16: bool = False  # autocast, where the processor multiplies it (AVX-512 BF16)
     passage_chars: int = 80  # scenes are learnt by their beginnings, in half the time
     threads: int = 1
     characters: str = str(CHARACTERS)
@@ -244,7 +248,7 @@ def build_tokenizer(folder: Path, known: Sequence[str] = ()) -> Any:
 
 def _more_characters() -> list[str]:
     """Characters beyond GB 2312 level 1 that the project's own texts use."""
-    paths = [*CHARACTERS.glob("*/card.yaml"), *CHARACTERS.glob("*/*.jsonl")]
+    paths = [path for path in CHARACTERS.rglob("*") if path.suffix in (".yaml", ".jsonl")]
     used = {c for path in paths for c in path.read_text("utf-8") if "\u4e00" <= c <= "\u9fff"}
     return sorted(used - set(LEVEL_1))
 
@@ -284,7 +288,7 @@ def _embed(model: Any, tokenizer: Any, texts: Sequence[str]) -> Any:
     batch = tokenizer(
         list(texts), padding=True, truncation=True, max_length=MAX_LENGTH, return_tensors="pt"
     )
-    hidden = model(**batch).last_hidden_state
+    hidden = model(**batch).last_hidden_state.float()
     mask = batch["attention_mask"][..., None].to(hidden.dtype)
     return torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
 
@@ -298,7 +302,8 @@ def group_loss(model: Any, tokenizer: Any, groups: Sequence[Group], temperature:
     losses, q, p = [], 0, 0
     for group in groups:
         mine = questions[q : q + len(group.questions)]
-        scores = mine @ passages[p : p + len(group.passages)].T / temperature
+        with torch.autocast("cpu", enabled=False):  # a small difference of cosines decides
+            scores = mine @ passages[p : p + len(group.passages)].T / temperature
         places = [group.origins.index(target) for target in group.targets]
         losses.append(torch.nn.functional.cross_entropy(scores, torch.tensor(places)))
         q, p = q + len(group.questions), p + len(group.passages)
@@ -326,6 +331,7 @@ def run(config: Config) -> Path:
         model.load_state_dict(weights, strict=False)
         model.embeddings.word_embeddings.weight.data[: len(words)] = words
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=0.01)
+    original = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     start, begun = 0, time.monotonic()
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
@@ -340,7 +346,8 @@ def run(config: Config) -> Path:
         optimizer.param_groups[0]["lr"] = config.learning_rate * scale
         rng.seed(f"{config.seed}/{step}")
         batch = [groups.draw() for _ in range(config.groups_per_step)]
-        loss = group_loss(model, tokenizer, batch, config.temperature)
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+            loss = group_loss(model, tokenizer, batch, config.temperature)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -351,6 +358,8 @@ def run(config: Config) -> Path:
             with checkpoint.with_suffix(".new").open("wb") as file:
                 torch.save(state | {"step": step + 1}, file)
             checkpoint.with_suffix(".new").replace(checkpoint)
+    for name, tensor in model.state_dict().items():
+        tensor.lerp_(original[name], config.kept_share)
     model.half().save_pretrained(output)
     facts = {"query_instruction": "", "pooling": "mean", "max_length": MAX_LENGTH}
     (output / "rolecraft_encoder.json").write_text(json.dumps(facts, indent=2))
