@@ -19,12 +19,16 @@ PREFERENCE = "preference"
 
 @dataclass(frozen=True)
 class Cell:
-    """Which number: of an arm, on a criterion (or their average), perhaps for one character."""
+    """Which number: of an arm, on a criterion (or their average), perhaps for one character.
 
-    arm: str
+    What compares two arms names the other in `versus`; what rests on all arms names none.
+    """
+
+    arm: str = ""
     criterion: str = AVERAGE
     character: str = ""
     emotion: str | None = None
+    versus: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class RatedReply:
     """A reply with all that was said of it."""
 
     generation: str
+    arm: str
     character: str
     emotion: str
     finish: str
@@ -65,8 +70,9 @@ def under(
         wanted = np.isin(rows["criterion"], CRITERIA)
     else:
         wanted = np.asarray(rows["criterion"] == cell.criterion, dtype=bool)
-    arms = np.array([ratings.arms[rev] for rev in rows["model_rev"]], dtype=object)
-    wanted &= np.asarray(arms == cell.arm, dtype=bool)
+    if cell.arm:
+        arms = [ratings.arms[rev] in (cell.arm, cell.versus) for rev in rows["model_rev"]]
+        wanted &= np.array(arms, dtype=bool)
     if cell.character:
         wanted &= np.asarray(rows["character"] == cell.character, dtype=bool)
     if cell.emotion is not None:
@@ -105,7 +111,8 @@ def _reply(
         )  # fmt: skip
     leaks = ",".join(filter(None, (rows["leak_models"][first], rows["leak_broken"][first])))
     return RatedReply(
-        generation, str(rows["character"][first]), str(rows["emotion"][first]),
+        generation, ratings.arms[rows["model_rev"][first]],
+        str(rows["character"][first]), str(rows["emotion"][first]),
         str(rows["finish"][first]), user, text, leaks, tuple(said),
         len(places) - len(said),
     )  # fmt: skip

@@ -156,6 +156,7 @@ def _cell_of(sent: Mapping[str, Any]) -> Cell:
         criterion=criterion if criterion in _KNOWN else COLUMNS[0],
         character=str(which.get("character", "")),
         emotion=None if emotion is None else str(emotion),
+        versus=str(which.get("versus", "")),
     )
 
 

@@ -27,7 +27,8 @@ def replies(
 ) -> str:
     """The replies under a number, each with its values; `held` more are not to be seen yet."""
     criterion = say(language, f"results_{cell.criterion}")
-    title = say(language, "results_under", arm=cell.arm, criterion=criterion)
+    arms = " / ".join(filter(None, (cell.arm, cell.versus))) or say(language, "results_all_arms")
+    title = say(language, "results_under", arm=arms, criterion=criterion)
     unpublished = sum(one.unpublished for one in found)
     count = sum(len(one.said) for one in found) + unpublished
     about = word(language, "results_under_about", replies=len(found), ratings=count)
@@ -40,7 +41,8 @@ def replies(
     if held:
         parts.append(f"<p class='about'>{word(language, 'results_under_held', count=held)}</p>")
     parts.append("<ol class='rated'>")
-    parts += [_reply(one, people, language) for one in found[:most]]
+    several = not cell.arm or bool(cell.versus)
+    parts += [_reply(one, people, several, language) for one in found[:most]]
     parts.append("</ol>")
     if len(found) > most:
         label = say(language, "results_more", count=min(PAGE, len(found) - most))
@@ -78,13 +80,14 @@ def sheet(title: str, body: str, language: Language) -> str:
     )
 
 
-def _reply(one: RatedReply, people: People, language: Language) -> str:
+def _reply(one: RatedReply, people: People, several: bool, language: Language) -> str:
     name = people.get(one.character, {}).get(language, one.character)
     asked = f"<p class='asked'>{escape(one.user)}</p>" if one.user else ""
+    arm = f"<span class='arm'>{escape(one.arm)}</span>" if several else ""
     leaks = f"<p class='leaks'>{word(language, 'results_leaks')}: {escape(one.leaks)}</p>"
     cut = "" if one.finish == "stop" else f"<span class='mark'>{word(language, one.finish)}</span>"
     return (
-        f"<li><div class='byline'><strong>{escape(name)}</strong>"
+        f"<li><div class='byline'><strong>{escape(name)}</strong>{arm}"
         f"{emotion_tag(one.emotion or None, language)}{cut}</div>{asked}"
         f"{_answer(one.text, language)}{leaks if one.leaks else ''}"
         f"<ul class='said'>{''.join(_said(each, language) for each in one.said)}"

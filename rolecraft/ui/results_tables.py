@@ -96,13 +96,15 @@ def _strengths(found: Mapping[str, Any], leaks: str, language: Language) -> str:
         one = found["strengths"][arm]
         held = f"{found['controlled']['controlled'][arm]:+.0f}" if found["controlled"] else "–"
         shown = estimate(one, language, 0)
-        rate = f"{bad[arm]['value']:.0%}" if bad.get(arm) else "–"
+        rate = f"{bad[arm]['value']:.0%}" if bad.get(arm) else ""
         status = word(language, "results_" + one["status"])
         rows.append(
             [
                 escape(arm),
                 cell(shown, language, arm=arm, criterion="preference", leaks=leaks),
-                held, rate, one["n"], one["raters"],
+                held,
+                cell(rate, language, arm=arm, criterion="preference", leaks=leaks) if rate else "–",
+                one["n"], one["raters"],
                 f"<span class='status {one['status']}'>{status}</span>", one["rank"] or "–",
             ]
         )  # fmt: skip
@@ -114,10 +116,11 @@ def _agreement(board: Board, language: Language) -> str:
     rows = []
     for name, one in board["agreement"].items():
         alpha = {"value": one["alpha"], "low": one["low"], "high": one["high"]}
+        shown = estimate(alpha if one["alpha"] is not None else None, language)
         rows.append(
             [
                 word(language, f"results_{name}"),
-                estimate(alpha if one["alpha"] is not None else None, language),
+                cell(shown, language, criterion=name, leaks=board["spec"]["leaks"]),
                 _share(one["exact"]), _share(one["within_one"]), one["units"],
                 "–" if one["lowest_without"] is None else f"{one['lowest_without']:.2f}",
             ]
@@ -171,11 +174,14 @@ def _differences(board: Board, language: Language) -> str:
         [
             f"{escape(one['first'])} − {escape(one['second'])}",
             word(language, f"results_{one['criterion']}"),
-            estimate(one["estimate"], language),
+            cell(
+                estimate(one["estimate"], language), language, arm=one["first"],
+                versus=one["second"], criterion=one["criterion"], leaks=board["spec"]["leaks"],
+            ),
             _p(one["p"]),
         ]
         for one in board["differences"]
-    ]
+    ]  # fmt: skip
     if not rows:
         return ""
     head = [*_heads(("pair", "criterion", "difference"), language), "p"]

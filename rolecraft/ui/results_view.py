@@ -1,6 +1,7 @@
 """The page /results: a board of ratings as HTML, above and below its plots.
 
-Pure: a version of a board goes in. Every number that rests on ratings is a button that opens them.
+Pure: a version of a board goes in. Every mean, strength, difference and agreement is a button that
+opens the ratings that it rests on; what is counted in another way stands beside without.
 """
 
 import json

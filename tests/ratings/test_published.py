@@ -224,6 +224,9 @@ def test_under_a_number_lie_its_ratings(rated: Desk, published: Published, clock
     some = under(ratings, Cell("a", "average", replies[0].character, "快乐"), (), all_of_them)
     assert some and {one.character for one in some} == {replies[0].character}
     assert under(ratings, Cell("nobody"), (), all_of_them) == ()
+    every = under(ratings, Cell(criterion="communication"), (), all_of_them)
+    both = under(ratings, Cell("a", "communication", versus="b"), (), all_of_them)
+    assert every == both and {one.arm for one in both} == {"a", "b"}
 
 
 def test_who_does_not_publish_is_counted_and_not_heard(

@@ -71,7 +71,7 @@ def test_the_compare_page_takes_a_report(compared: Callable[..., Services]) -> N
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_results_say_that_words_are_kept_back(language: Language) -> None:
     hidden = RatedReply(
-        "g", "lu-yuan", "", "stop", "", "", "", (Said(1, "communication", 4, "", 0),)
+        "g", "a", "lu-yuan", "", "stop", "", "", "", (Said(1, "communication", 4, "", 0),)
     )
     shown = replies(Cell("a"), (hidden,), 0, {}, language)
     assert escape(say(language, "results_withheld")) in shown and "<strong>4</strong>" in shown

@@ -1,5 +1,6 @@
 """The page of results over a real study: what it shows, what lies below, what stays shut."""
 
+import html
 import json
 import random
 import re
@@ -156,6 +157,22 @@ def test_values_of_who_does_not_publish_are_counted_only(
     assert counted and len(single) + sum(counted) == cells["average"]["n"]
     told = say(language, "results_under_unpublished", count=sum(counted))
     assert told in sheet and str(cells["average"]["n"]) in sheet
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_what_compares_arms_opens_the_replies_of_each(
+    looking: Looking, version: str, language: Any
+) -> None:
+    rest = looking.arrive("", language).rest or ""
+    cells = [json.loads(html.unescape(one)) for one in re.findall(r'data-cell="(.*?)"', rest)]
+    (pair,) = [c for c in cells if c.get("versus") and c["criterion"] == "consistency"]
+    (agreed,) = [c for c in cells if "arm" not in c and c["criterion"] == "consistency"]
+    for cell in (pair, agreed):
+        step = {"do": "cell", "version": version, "cell": cell, "most": 500}
+        sheet = looking.act(step, "me", language).under or ""
+        shown = {html.unescape(one) for one in re.findall(r"<span class='arm'>(.*?)<", sheet)}
+        assert shown == set(ARMS)
+    assert say(language, "results_all_arms") in sheet
 
 
 def test_leaks_are_told_and_left_out(looking: Looking, version: str) -> None:

@@ -153,6 +153,7 @@ ZH = {
     "results_method": "算法",
     "results_seed": "随机种子",
     "results_under": "{arm} · {criterion}",
+    "results_all_arms": "所有模型",
     "results_under_about": "{replies} 条回答，{ratings} 个分数",
     "results_under_unpublished": "其中 {count} 个，打分的人没有同意逐条公开，只计数，不单独列出。",
     "results_unpublished": "另有 {count} 个不逐条公开",
@@ -368,6 +369,7 @@ EN = {
     "results_method": "Method",
     "results_seed": "Seed",
     "results_under": "{arm} · {criterion}",
+    "results_all_arms": "All arms",
     "results_under_about": "{replies} replies, {ratings} values",
     "results_under_unpublished": (
         "{count} of them are counted only: their raters do not publish single ratings."
