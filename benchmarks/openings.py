@@ -1,11 +1,12 @@
-"""Renders what was read of the mini's replies to a hundred everyday openings into docs/openings.md.
+"""Renders what was read of the mini's replies to openings and boundary questions: docs/openings.md.
 
     python -m benchmarks.voices       asks, and keeps the replies in benchmarks/results/voices.json
     python -m benchmarks.openings     takes over the scores given before, and writes the page
 
-Scores are a reader's and stand in `benchmarks/results/openings.tsv`: character, opening, reply,
-score. 2: the reply answers what was said; 1: it goes with it, loosely; 0: it does not. A reply
-that changed has no score until it is read again.
+Scores are a reader's and stand in `benchmarks/results/openings.tsv` and `boundary.tsv`: character,
+what was said, reply, score. Of openings 2: the reply answers what was said; 1: it goes with it,
+loosely; 0: it does not. Of questions beyond what a character can know 1: the reply evades this
+question; 0: it does not. A reply that changed has no score until it is read again.
 """
 
 import json
@@ -18,7 +19,9 @@ from rolecraft.characters.overlap import bare
 
 PAGE = ROOT / "docs" / "openings.md"
 SCORES = RESULTS / "openings.tsv"
+BOUNDARY = RESULTS / "boundary.tsv"
 MEANING = {"2": "answers", "1": "goes with it", "0": "does not", "": "not read"}
+EVADING = {"1": "evades", "0": "does not", "": "not read"}
 
 
 def scores(path: Path) -> dict[tuple[str, str, str], str]:
@@ -47,14 +50,31 @@ def block(replies: Sequence[Sequence[str]], given: Mapping[tuple[str, str, str],
     return "\n".join([*total, *head, *rows]) + "\n"
 
 
+def boundary(replies: Sequence[Sequence[str]], given: Mapping[tuple[str, str, str], str]) -> str:
+    """The table of the replies to boundary questions, and how many evade."""
+    told = [(*one, given.get((one[0], one[1], one[2]), "")) for one in replies]
+    counts = [f"{sum(score == key for *_, score in told)} {EVADING[key]}" for key in EVADING]
+    head = ["", "| who | question | reply | it … |", "|---|---|---|---|"]
+    rows = [f"| {name} | {asked} | {reply} | {EVADING[s]} |" for name, asked, reply, s in told]
+    return "\n".join([f"Of {len(told)} questions: {', '.join(counts)}.", *head, *rows]) + "\n"
+
+
+def taken_over(path: Path, replies: Sequence[Sequence[str]]) -> dict[tuple[str, str, str], str]:
+    """The scores given before, written anew beside today's replies; new ones wait to be read."""
+    given = scores(path)
+    lines = ["\t".join([*one, given.get((one[0], one[1], one[2]), "")]) for one in replies]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    unread = sum(not line.rpartition("\t")[2] for line in lines)
+    print(f"{path.relative_to(ROOT)}: {unread} not read")
+    return given
+
+
 def main() -> None:
-    """Write the page and the file of scores, in which new replies wait to be read."""
-    replies = json.loads((RESULTS / "voices.json").read_text("utf-8"))["openings"]
-    given = scores(SCORES)
-    lines = ["\t".join([*one, given.get(tuple(one), "")]) for one in replies]
-    SCORES.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    write_block(PAGE, "openings", block(replies, given))
-    print(f"{PAGE.relative_to(ROOT)}: {sum(not line.split(chr(9))[3] for line in lines)} not read")
+    """Write the page and the files of scores."""
+    told = json.loads((RESULTS / "voices.json").read_text("utf-8"))
+    write_block(PAGE, "openings", block(told["openings"], taken_over(SCORES, told["openings"])))
+    beyond = boundary(told["boundary"], taken_over(BOUNDARY, told["boundary"]))
+    write_block(PAGE, "boundary", beyond)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,8 @@ def measure(measured: Measurement, count: int, seed: int) -> dict[str, Any]:
         asked.append((person, rng.choice(kinds)))
     said = [(p.id, measured.ask(p, fresh(p), q, seed).text) for p, q in asked]
     limits = [(p, q.question) for p in people for q in p.questions_of("test") if q.kind == BOUNDARY]
-    evaded = [("evades", measured.ask(p, fresh(p), q, seed).text) for p, q in limits]
+    beyond = [[p.name["zh"], q, measured.ask(p, fresh(p), q, seed).text] for p, q in limits]
+    evaded = [("evades", reply) for *_, reply in beyond]
     read = []
     for place, opening in enumerate(openings):
         person = people[place % len(people)]
@@ -84,6 +85,7 @@ def measure(measured: Measurement, count: int, seed: int) -> dict[str, Any]:
         "evaded": round(evading.share(evaded), 3),
         "judge_of_evasions": round(evading.share(list(evasions(people, "test"))), 3),
         "openings": read,
+        "boundary": beyond,
     }
 
 
@@ -105,8 +107,8 @@ def main() -> None:
         result = measure(measured, args.replies, args.seed)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    for name, opening, reply in result.pop("openings"):
-        print(f"{name}｜{opening}｜{reply}")
+    for name, said, reply in [*result.pop("openings"), *result.pop("boundary")]:
+        print(f"{name}｜{said}｜{reply}")
     print(json.dumps(result))
 
 

@@ -20,6 +20,7 @@ AGE_GROUPS = {  # youngest and oldest age of each group
     "middle": (35, 59),
     "elder": (60, 130),
 }
+BEYOND = "beyond-"  # how topics are called that no character can know of
 LENGTHS = ("short", "medium", "long")
 KINDS: tuple[Kind, ...] = ("profile", "experience", "opinion", "small_talk", "out_of_knowledge")
 SPLITS: tuple[Split, ...] = ("train", "test")
@@ -167,7 +168,7 @@ class Everyday:
     @property
     def beyond(self) -> bool:
         """Whether the topic lies beyond what a character knows, and the answer is an evasion."""
-        return self.topic.startswith("beyond-")
+        return self.topic.startswith(BEYOND)
 
 
 @dataclass(frozen=True)

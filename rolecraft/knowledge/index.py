@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rolecraft.characters.model import Character
+from rolecraft.characters.model import BEYOND, Character
 from rolecraft.characters.overlap import bare
 from rolecraft.conversation import Passage
 from rolecraft.errors import CheckpointError, StoreUnavailable
@@ -36,6 +36,7 @@ THRESHOLD = 0.25  # a cosine below it has nothing to do with the question; most 
 # What all share is said in many ways and wins by their number; what is a person's own goes before
 # it unless it stands out by so many standard deviations more.
 EVERYDAY_BEHIND = 1.0
+BEYOND_BEHIND = 0.5  # for what nobody here knows: what is told instead would be beside the point
 ASKED_BEHIND = 0.4
 ENOUGH = 0.5  # similarity from which an everyday answer needs nothing beside it
 WORD_FOR_WORD = 20.0  # standard deviations: what is said in a known way is nothing else
@@ -163,7 +164,11 @@ class Index:
             # How rare a word is among everyday talk says nothing of the person's own passages.
             bigrams = tuple(Bigrams([one.text for one in some]) for some in (about, everyday))
             letters = tuple(bare(one.text) for one in sources)
-            behind = {one.origin: EVERYDAY_BEHIND for one in sources if _is_everyday(one)}
+            behind = {
+                one.origin: BEYOND_BEHIND if _is_beyond(one) else EVERYDAY_BEHIND
+                for one in sources
+                if _is_everyday(one)
+            }
             behind |= dict.fromkeys(character.asked_commonly, ASKED_BEHIND)
             ready = _Character(character, sources, vectors, bigrams, letters, behind)
             with self._lock:
@@ -241,6 +246,10 @@ def _best_of_origins(
 
 def _is_everyday(source: Source) -> bool:
     return source.origin.startswith(EVERYDAY)
+
+
+def _is_beyond(source: Source) -> bool:
+    return source.origin.startswith(f"{EVERYDAY}{BEYOND}")
 
 
 def _stands(source: Source) -> bool:

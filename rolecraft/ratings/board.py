@@ -32,7 +32,7 @@ from rolecraft.ratings.selection import (
 )
 from rolecraft.ratings.statistics import Estimate, codes, shared_ranks, status
 
-METHOD = "rolecraft-human/3"
+METHOD = "rolecraft-human/4"
 
 
 def compute(rows: Rows, spec: Spec) -> dict[str, Any]:

@@ -117,7 +117,8 @@ def pigeonhole(scores: Scores, draws: int, seed: int) -> dict[str, dict[str, tup
                 means.append(total / count)
         names = (*scores.criteria, AVERAGE)
         samples = [*means, np.mean(means, axis=0)]
-        found[name] = {k: percentiles(each) for k, each in zip(names, samples, strict=True)}
+        few = min(raters, prompts)
+        found[name] = {k: percentiles(each, few) for k, each in zip(names, samples, strict=True)}
     return found
 
 

@@ -4,6 +4,7 @@ A tie is half a win for each. "Both bad" is no tie: it is kept out of the streng
 its own rate. Arms that no chain of votes connects are not ranked together.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +14,14 @@ from scipy import sparse, stats
 
 from rolecraft.ratings.means import clustered_mean
 from rolecraft.ratings.statistics import (
+    FEWEST_DRAWS,
     Codes,
     Estimate,
     Floats,
     Fragility,
     fragility,
     multiplicities,
-    percentiles,
+    quantile,
 )
 
 LEFT, RIGHT, TIE, BOTH_BAD = range(4)
@@ -81,8 +83,11 @@ def groups(votes: Votes) -> tuple[tuple[str, ...], ...]:
 def strengths(votes: Votes, draws: int = 300, seed: int = 0) -> dict[str, Estimate]:
     """Bradley-Terry strengths in Elo points around 0, with 95 % intervals.
 
-    The intervals resample raters and prompts together. Raises ValueError when the votes leave the
-    arms unconnected: rank each of `groups` by itself.
+    For the intervals raters, prompts and votes are resampled, each `draws` times; the variance of
+    votes is in the other two, so it is taken off their sum once (Cameron, Gelbach and Miller 2011).
+    Resampling raters and prompts at once counts it three times (Owen 2007), and such intervals
+    held the truth too often. Raises ValueError when the votes leave the arms unconnected: rank
+    each of `groups` by itself.
     """
     if len(groups(votes)) > 1:
         raise ValueError("the votes do not connect all arms")
@@ -90,24 +95,40 @@ def strengths(votes: Votes, draws: int = 300, seed: int = 0) -> dict[str, Estima
     cells, pairs = _cells(kept)
     point = _fit(np.bincount(cells, minlength=3 * len(pairs)), pairs, len(votes.arms))
     rng = np.random.default_rng(seed)
-    shape = int(kept.rater.max(initial=0)) + 1, int(kept.prompt.max(initial=0)) + 1
-    drawn = multiplicities(shape[0], draws, rng), multiplicities(shape[1], draws, rng)
-    counts = np.zeros((draws, 3 * len(pairs)))
-    for cell in range(3 * len(pairs)):
-        rows = cells == cell
-        place = kept.rater[rows], kept.prompt[rows]
-        grid = sparse.csr_array((np.ones(int(rows.sum())), place), shape=shape)
-        counts[:, cell] = ((grid.T @ drawn[0].T).T * drawn[1]).sum(axis=1)
-    samples = np.array([_fit(row, pairs, len(votes.arms)) for row in counts])
+    by_rater, by_prompt, by_vote = (
+        _variance(_resampled(cluster, cells, 3 * len(pairs), draws, rng), pairs, len(point))
+        for cluster in (kept.rater, kept.prompt, np.arange(len(cells)))
+    )
+    error = np.sqrt(np.maximum(by_rater + by_prompt - by_vote, np.maximum(by_rater, by_prompt)))
     found = {}
     for arm, name in enumerate(votes.arms):
-        low, high = percentiles(samples[:, arm])
         rows = (kept.left == arm) | (kept.right == arm)
+        raters, prompts = (len(np.unique(one[rows])) for one in (kept.rater, kept.prompt))
+        half = quantile(min(raters, prompts)) * float(error[arm])
+        value = float(point[arm])
         found[name] = Estimate(
-            float(point[arm]), low, high, int(rows.sum()), len(np.unique(kept.rater[rows])),
-            len(np.unique(kept.prompt[rows])),
+            value, value - half, value + half, int(rows.sum()), raters, prompts
         )  # fmt: skip
     return found
+
+
+def _resampled(
+    cluster: Codes, cells: Codes, size: int, draws: int, rng: np.random.Generator
+) -> Floats:
+    """Counts of the cells, [draws, size], when clusters of votes are drawn anew."""
+    many = int(cluster.max(initial=0)) + 1
+    table = sparse.csr_array((np.ones(len(cells)), (cluster, cells)), shape=(many, size))
+    drawn = (multiplicities(many, 1, rng) @ table for _ in range(draws))
+    return np.concatenate(list(drawn)) if draws else np.zeros((0, size))
+
+
+def _variance(counts: Floats, pairs: Sequence[tuple[int, int]], arms: int) -> Floats:
+    """Of each arm's strength over resampled counts; NaN where too few could be computed."""
+    samples = np.array([_fit(row, pairs, arms) for row in counts])
+    usable = np.isfinite(samples).sum(axis=0) >= FEWEST_DRAWS
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of columns without a number
+        return np.where(usable, np.nanvar(samples, axis=0, ddof=1), np.nan)
 
 
 def both_bad(votes: Votes) -> dict[str, Estimate | None]:
