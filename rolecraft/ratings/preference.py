@@ -104,7 +104,8 @@ def strengths(votes: Votes, draws: int = 300, seed: int = 0) -> dict[str, Estima
     for arm, name in enumerate(votes.arms):
         rows = (kept.left == arm) | (kept.right == arm)
         raters, prompts = (len(np.unique(one[rows])) for one in (kept.rater, kept.prompt))
-        half = quantile(min(raters, prompts)) * float(error[arm])
+        few = min(raters, prompts)
+        half = quantile(few) * float(error[arm]) if few > 1 else float("nan")
         value = float(point[arm])
         found[name] = Estimate(
             value, value - half, value + half, int(rows.sum()), raters, prompts

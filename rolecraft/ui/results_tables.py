@@ -138,7 +138,11 @@ def _fragile(board: Board, language: Language) -> str:
         if one:
             more = say(language, "results_more_than", limit=one["limit"])
             ratings = one["ratings"] or more
-            raters = one["raters"] or say(language, "results_no_number")
+            raters = (
+                say(language, "results_so_many_raters", count=one["raters"])
+                if one["raters"]
+                else say(language, "results_no_number")
+            )
             key = f"results_fragile_{name}"
             told = word(language, key, first=one["first"], ratings=ratings, raters=raters)
             lines.append(f"<p class='about'>{told}</p>")

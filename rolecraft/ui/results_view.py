@@ -63,8 +63,11 @@ def estimate(found: Mapping[str, Any] | None, language: Language, digits: int = 
     """A number with its interval."""
     if not found:
         return f"<small>{word(language, 'results_unknown')}</small>"
+    value = _plain(found["value"], digits)
+    if found["low"] is None or found["high"] is None:  # of a single rater or prompt
+        return f"{value} <small>{word(language, 'results_no_interval')}</small>"
     low, high = (_plain(found[key], digits) for key in ("low", "high"))
-    return f"{_plain(found['value'], digits)} <small>[{low} {high}]</small>"
+    return f"{value} <small>[{low} {high}]</small>"
 
 
 def as_table(columns: Any, rows: Any, kind: str = "") -> str:

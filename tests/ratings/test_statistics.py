@@ -1,5 +1,7 @@
 """The numbers against published examples, against the libraries, and against planted truths."""
 
+from dataclasses import replace
+
 import krippendorff
 import numpy as np
 import pytest
@@ -258,6 +260,13 @@ def test_an_arm_that_never_lost_stays_finite() -> None:
     swept = Votes(("a", "b"), rater, rater, one, one + 1, one, np.zeros((20, 4)))
     found = preference.strengths(swept, draws=50)
     assert 300 < found["a"].value - found["b"].value < 2000
+
+
+def test_one_rater_or_one_prompt_gives_no_interval() -> None:
+    given = votes(np.random.default_rng(0), n=400)
+    for alone in ("rater", "prompt"):
+        found = preference.strengths(replace(given, **{alone: np.zeros_like(given.rater)}), 20)["a"]
+        assert np.isfinite(found.value) and np.isnan(found.low) and np.isnan(found.high)
 
 
 def test_both_bad_is_no_tie() -> None:

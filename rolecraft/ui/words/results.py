@@ -83,15 +83,17 @@ ZH = {
     "results_within_one": "相差不到一分",
     "results_units": "回答数",
     "results_lowest": "去掉一人后最低",
+    "results_no_interval": "区间还算不出",
     "results_fragile": "这个第一稳不稳",
     "results_fragile_average": (
-        "按打分，{first} 第一；去掉 {ratings} 条评分，或 {raters} 位评分人，第一就会换人。"
+        "按打分，{first} 第一。要换人，得去掉 {ratings}条评分；按人算，{raters}。"
     ),
     "results_fragile_preference": (
-        "按二选一，{first} 第一；去掉 {ratings} 票，或 {raters} 位评分人，第一就会换人。"
+        "按二选一，{first} 第一。要换人，得去掉 {ratings}票；按人算，{raters}。"
     ),
-    "results_more_than": "超过 {limit}",
-    "results_no_number": "多少都不够的",
+    "results_more_than": "{limit} 多",
+    "results_so_many_raters": "得去掉 {count} 位评分人",
+    "results_no_number": "去掉谁都换不了",
     "results_by_character": "分角色看",
     "results_by_emotion": "分情绪看",
     "results_by_about": "平均分，括号里是条数。条数少的，看看就好。",
@@ -288,16 +290,19 @@ EN = {
     "results_within_one": "within one point",
     "results_units": "replies",
     "results_lowest": "lowest without one rater",
+    "results_no_interval": "no interval yet",
     "results_fragile": "How firm is the first place?",
     "results_fragile_average": (
-        "By points {first} is first; without {ratings} ratings, or {raters} raters, "
-        "another would be."
+        "By points {first} is first. It takes {ratings} ratings fewer for another to be; "
+        "by whole raters, {raters}."
     ),
     "results_fragile_preference": (
-        "By votes {first} is first; without {ratings} votes, or {raters} raters, another would be."
+        "By votes {first} is first. It takes {ratings} votes fewer for another to be; "
+        "by whole raters, {raters}."
     ),
     "results_more_than": "more than {limit}",
-    "results_no_number": "no number of",
+    "results_so_many_raters": "{count} of them",
+    "results_no_number": "leaving out any of them changes nothing",
     "results_by_character": "By character",
     "results_by_emotion": "By emotion",
     "results_by_about": (
