@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from rolecraft.characters import read_shelf
+from rolecraft.characters import Shelf, read_shelf
 from rolecraft.characters.model import Answer, Character
 
 MATERIAL = Path(__file__).parent / "material"
@@ -43,16 +43,21 @@ def material(name: str) -> Any:
 
 
 @functools.cache
+def shelf() -> Shelf:
+    """The shelf that ships."""
+    return read_shelf(CHARACTERS)
+
+
+@functools.cache
 def cast() -> tuple[Character, ...]:
     """The shipped characters."""
-    return tuple(read_shelf(CHARACTERS).characters)
+    return shelf().characters
 
 
 @functools.cache
 def common_ways() -> dict[str, tuple[str, ...]]:
     """Field of a profile to the ways in which everybody is asked after it."""
-    ways = read_shelf(CHARACTERS).asked
-    return {origin.removeprefix("profile."): some for origin, some in ways.items()}
+    return {origin.removeprefix("profile."): some for origin, some in shelf().asked.items()}
 
 
 @functools.cache
@@ -78,5 +83,5 @@ def topics() -> tuple[Topic, ...]:
             },
             topic in beyond,
         )
-        for topic, said in read_shelf(CHARACTERS).topics.items()
+        for topic, said in shelf().topics.items()
     )

@@ -48,14 +48,23 @@ _FRAGMENT = re.compile(
 
 
 @dataclass(frozen=True)
+class _Shared:
+    """What is kept once of the ways that many characters share."""
+
+    vectors: Vectors
+    said: Bigrams  # of everyday talk
+
+
+@dataclass(frozen=True)
 class _Character:
-    """What is kept in memory of one character."""
+    """What is kept in memory of one character. Its own sources come first, then the shared ones."""
 
     character: Character
     sources: tuple[Source, ...]
-    vectors: Vectors
-    bigrams: tuple[Bigrams, ...]  # of what is about the person, and of everyday talk behind it
-    bare: tuple[str, ...]  # the sources' letters
+    vectors: Vectors  # of its own
+    about: Bigrams  # of all but everyday talk, which stands at the end
+    shared: _Shared
+    bare: Mapping[str, Sequence[int]]  # letters of a source to where it stands
     behind: Mapping[str, float]  # what an origin loses for being asked after in ways all share
 
 
@@ -67,6 +76,7 @@ class Index:
         self._encoder = encoder
         self._lock = threading.Lock()
         self._ready: dict[str, _Character] = {}
+        self._shared: dict[tuple[Source, ...], _Shared] = {}
 
     def refresh(
         self, characters: Iterable[Character], stopped: threading.Event | None = None
@@ -125,11 +135,11 @@ class Index:
             return ()
         ready = self._of(character)
         asked = standalone(question, history)
-        cosines = ready.vectors @ self._encoder.encode_queries([asked])[0]
-        letters = np.concatenate([one.scores(asked) for one in ready.bigrams])
+        query = self._encoder.encode_queries([asked])[0]
+        cosines = np.concatenate([one @ query for one in (ready.vectors, ready.shared.vectors)])
+        letters = np.concatenate([one.scores(asked) for one in (ready.about, ready.shared.said)])
         scores = DENSE_WEIGHT * _standard(cosines) + (1 - DENSE_WEIGHT) * _standard(letters)
-        same = bare(asked)
-        scores = scores + np.array([WORD_FOR_WORD * (one == same) for one in ready.bare])
+        scores[list(ready.bare.get(bare(asked), ()))] += WORD_FOR_WORD
         best = _best_of_origins(ready.sources, scores, ready.behind)
         own = [one for one in best if not _is_everyday(ready.sources[one])][: max(k, shown or k)]
         nearest = _nearest(ready.sources, cosines)
@@ -153,27 +163,45 @@ class Index:
         with self._lock:
             ready = self._ready.get(character.id)
         if ready is None or ready.character != character:
-            own, shared = searched_of(character), shared_of([character])
-            self._store.refresh(character.id, own)
-            if shared:  # of which others have more
-                self._store.refresh(EVERYBODY, shared, whole=False)
-            everyday = tuple(one for one in shared if _is_everyday(one))
-            about = (*own, *(one for one in shared if not _is_everyday(one)))
-            sources = (*about, *everyday)
-            vectors = self._store.vectors_of(sources)
-            # How rare a word is among everyday talk says nothing of the person's own passages.
-            bigrams = tuple(Bigrams([one.text for one in some]) for some in (about, everyday))
-            letters = tuple(bare(one.text) for one in sources)
-            behind = {
-                one.origin: BEYOND_BEHIND if _is_beyond(one) else EVERYDAY_BEHIND
-                for one in sources
-                if _is_everyday(one)
-            }
-            behind |= dict.fromkeys(character.asked_commonly, ASKED_BEHIND)
-            ready = _Character(character, sources, vectors, bigrams, letters, behind)
+            ready = self._prepared(character)
             with self._lock:
                 self._ready[character.id] = ready
         return ready
+
+    def _prepared(self, character: Character) -> _Character:
+        own, shared = searched_of(character), shared_of([character])
+        self._store.refresh(character.id, own)
+        if shared:  # of which others have more
+            self._store.refresh(EVERYBODY, shared, whole=False)
+        about = (*own, *(one for one in shared if not _is_everyday(one)))
+        sources = (*own, *shared)
+        letters: dict[str, list[int]] = {}
+        for place, one in enumerate(sources):
+            letters.setdefault(bare(one.text), []).append(place)
+        behind = {
+            one.origin: BEYOND_BEHIND if _is_beyond(one) else EVERYDAY_BEHIND
+            for one in sources
+            if _is_everyday(one)
+        }
+        behind |= dict.fromkeys(character.asked_commonly, ASKED_BEHIND)
+        vectors = self._store.vectors_of(own)
+        return _Character(
+            character, sources, vectors, Bigrams([one.text for one in about]),
+            self._shared_by(shared, vectors.shape[1]), letters, behind,
+        )  # fmt: skip
+
+    def _shared_by(self, shared: tuple[Source, ...], width: int) -> _Shared:
+        """Kept once for all characters that share these ways."""
+        with self._lock:
+            known = self._shared.get(shared)
+        if known is None:
+            # How rare a word is among everyday talk says nothing of the person's own passages.
+            said = Bigrams([one.text for one in shared if _is_everyday(one)])
+            none = np.zeros((0, width), np.float32)
+            known = _Shared(self._store.vectors_of(shared) if shared else none, said)
+            with self._lock:
+                self._shared[shared] = known
+        return known
 
 
 class Refreshing:
