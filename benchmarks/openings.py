@@ -32,49 +32,46 @@ def scores(path: Path) -> dict[tuple[str, str, str], str]:
     return {(name, opening, reply): score for name, opening, reply, score in rows}
 
 
-def block(replies: Sequence[Sequence[str]], given: Mapping[tuple[str, str, str], str]) -> str:
+def block(read: Sequence[Sequence[str]]) -> str:
     """The table of all replies, and how many answer, known wordings apart from others."""
     known = {bare(way) for ways in read_shelf(ROOT / "characters").topics.values() for way in ways}
     counts = {True: {"2": 0, "1": 0, "0": 0, "": 0}, False: {"2": 0, "1": 0, "0": 0, "": 0}}
-    rows = []
-    for name, opening, reply in replies:
-        score = given.get((name, opening, reply), "")
+    for _, opening, _, score in read:
         counts[bare(opening) in known][score] += 1
-        rows.append(f"| {name} | {opening} | {reply} | {MEANING[score]} |")
     total = ["| openings | answered | gone with | not | not read |", "|---|--:|--:|--:|--:|"]
     for is_known, label in ((True, "word for word in everyday.yaml"), (False, "in other words")):
         numbers = counts[is_known]
         cells = " | ".join(str(numbers[key]) for key in ("2", "1", "0", ""))
         total.append(f"| {sum(numbers.values())} {label} | {cells} |")
-    head = ["", "| who | opening | reply | it … |", "|---|---|---|---|"]
-    return "\n".join([*total, *head, *rows]) + "\n"
+    return "\n".join([*total, *_replies("opening", read, MEANING)]) + "\n"
 
 
-def boundary(replies: Sequence[Sequence[str]], given: Mapping[tuple[str, str, str], str]) -> str:
+def boundary(read: Sequence[Sequence[str]]) -> str:
     """The table of the replies to boundary questions, and how many evade."""
-    told = [(*one, given.get((one[0], one[1], one[2]), "")) for one in replies]
-    counts = [f"{sum(score == key for *_, score in told)} {EVADING[key]}" for key in EVADING]
-    head = ["", "| who | question | reply | it … |", "|---|---|---|---|"]
-    rows = [f"| {name} | {asked} | {reply} | {EVADING[s]} |" for name, asked, reply, s in told]
-    return "\n".join([f"Of {len(told)} questions: {', '.join(counts)}.", *head, *rows]) + "\n"
+    counts = [f"{sum(score == key for *_, score in read)} {EVADING[key]}" for key in EVADING]
+    head = f"Of {len(read)} questions: {', '.join(counts)}."
+    return "\n".join([head, *_replies("question", read, EVADING)]) + "\n"
 
 
-def taken_over(path: Path, replies: Sequence[Sequence[str]]) -> dict[tuple[str, str, str], str]:
-    """The scores given before, written anew beside today's replies; new ones wait to be read."""
+def _replies(said: str, read: Sequence[Sequence[str]], meaning: Mapping[str, str]) -> list[str]:
+    rows = [f"| {who} | {what} | {reply} | {meaning[score]} |" for who, what, reply, score in read]
+    return ["", f"| who | {said} | reply | it … |", "|---|---|---|---|", *rows]
+
+
+def taken_over(path: Path, replies: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Today's replies with the scores given before, which are written anew; new ones have none."""
     given = scores(path)
-    lines = ["\t".join([*one, given.get((one[0], one[1], one[2]), "")]) for one in replies]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    unread = sum(not line.rpartition("\t")[2] for line in lines)
-    print(f"{path.relative_to(ROOT)}: {unread} not read")
-    return given
+    read = [[who, said, reply, given.get((who, said, reply), "")] for who, said, reply in replies]
+    path.write_text("".join("\t".join(one) + "\n" for one in read), encoding="utf-8")
+    print(f"{path.relative_to(ROOT)}: {sum(not score for *_, score in read)} not read")
+    return read
 
 
 def main() -> None:
     """Write the page and the files of scores."""
     told = json.loads((RESULTS / "voices.json").read_text("utf-8"))
-    write_block(PAGE, "openings", block(told["openings"], taken_over(SCORES, told["openings"])))
-    beyond = boundary(told["boundary"], taken_over(BOUNDARY, told["boundary"]))
-    write_block(PAGE, "boundary", beyond)
+    write_block(PAGE, "openings", block(taken_over(SCORES, told["openings"])))
+    write_block(PAGE, "boundary", boundary(taken_over(BOUNDARY, told["boundary"])))
 
 
 if __name__ == "__main__":

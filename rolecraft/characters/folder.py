@@ -5,7 +5,7 @@ Judges form only: fields, types, labels, unique ids. Whether the writing is good
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -227,13 +227,20 @@ def wordings_of(
     reader: Reader, root: Node | None, fields: Mapping[str, Any], script: Iterable[Dialogue]
 ) -> dict[str, tuple[str, ...]]:
     """asked.yaml: how visitors ask after a field (profile.age) or a scene (script.d03)."""
-    if root is None:
-        return {}
     origins = {f"profile.{key}" for key in fields.get("profile", ())}
     origins |= {f"script.{dialogue.id}" for dialogue in script}
+    remedy = "Name a field of the profile (profile.age) or a dialogue (script.d03)."
+    return _ways(reader, root, origins, remedy)
+
+
+def _ways(
+    reader: Reader, root: Node | None, origins: Collection[str], remedy: str
+) -> dict[str, tuple[str, ...]]:
+    """The ways under each of these origins; what is asked after something else is wrong."""
+    if root is None:
+        return {}
     ways = reader.mapping(root)
-    for origin in ways.keys() - origins:
-        remedy = "Name a field of the profile (profile.age) or a dialogue (script.d03)."
+    for origin in ways.keys() - set(origins):
         reader.wrong(ways[origin].line, origin, None, remedy)
     return {origin: reader.texts(root, origin) for origin in ways}
 
@@ -305,15 +312,9 @@ def read_asked(reader: Reader) -> Topics:
 
     Empty without the file.
     """
-    root = reader.read_yaml() if reader.path.exists() else None
-    if root is None:
-        return {}
-    known = {f"profile.{key}" for key in FIELD_NAMES}
-    ways = reader.mapping(root)
-    for origin in ways.keys() - known:
-        remedy = f"Name a field that the project knows: {', '.join(sorted(known))}."
-        reader.wrong(ways[origin].line, origin, None, remedy)
-    return {origin: reader.texts(root, origin) for origin in ways}
+    known = sorted(f"profile.{key}" for key in FIELD_NAMES)
+    remedy = f"Name a field that the project knows: {', '.join(known)}."
+    return _ways(reader, reader.read_yaml() if reader.path.exists() else None, known, remedy)
 
 
 def _tavern(reader: Reader) -> dict[str, Any] | None:
