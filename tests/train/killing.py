@@ -1,7 +1,8 @@
 """Runs a stage in a process of its own, and kills it (SIGKILL) before one of its changes to a disk.
 
 A change is what Python is about to do below one folder: open a file to write, rename, remove, make
-a folder. Processes are forked from a server that has the heavy libraries loaded.
+a folder (counted once: threads that find none each try to make it). Processes are forked from a
+server that has the heavy libraries loaded.
 """
 
 import multiprocessing
@@ -81,28 +82,28 @@ def _stage(
     os.dup2(said, 1)
     os.dup2(said, 2)
     seen = 0
+    made: set[str] = set()
 
     def watch(event: str, values: tuple[Any, ...]) -> None:
         nonlocal seen
-        if _is_change(event, values, folder):
-            seen += 1
-            if seen == at:
-                os.kill(os.getpid(), signal.SIGKILL)
+        path = _changed(event, values, folder)
+        if not path or (event == "os.mkdir" and path in made):
+            return
+        if event == "os.mkdir":
+            made.add(path)
+        seen += 1
+        if seen == at:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)
     status = main(arguments)
     told.send((status, seen))
 
 
-def _is_change(event: str, values: tuple[Any, ...], folder: str) -> bool:
-    if event == "open":
-        path, _, flags = values
-        if not flags & _WRITES:
-            return False
-    elif event in _CHANGES:
-        path = values[0]
-    else:
-        return False
-    if not isinstance(path, str | bytes | os.PathLike):
-        return False
-    return os.path.abspath(os.fsdecode(path)).startswith(folder + os.sep)
+def _changed(event: str, values: tuple[Any, ...], folder: str) -> str:
+    """The path below `folder` that is about to change, or nothing."""
+    changes = event in _CHANGES or (event == "open" and values[2] & _WRITES)
+    if not changes or not isinstance(values[0], str | bytes | os.PathLike):
+        return ""
+    path = os.path.abspath(os.fsdecode(values[0]))
+    return path if path.startswith(folder + os.sep) else ""
