@@ -83,8 +83,10 @@ class Measurement:
         self.replies.append(answering.reply)
         return answering.reply
 
-    def facts(self, people: Sequence[Character], count: int, seed: int) -> dict[str, Any]:
-        """The share of short facts told, over and by field."""
+    def facts(
+        self, people: Sequence[Character], count: int, seed: int, marked: bool = True
+    ) -> dict[str, Any]:
+        """The share of short facts told, over and by field; unmarked: without the last sign."""
         rng = random.Random(seed)
         wordings = material("questions")
         told: dict[str, list[bool]] = {}
@@ -97,6 +99,7 @@ class Measurement:
             field = rng.choice(fields)
             name = person.name["zh"]
             question = rng.choice(wordings[field]).replace("{name}", name)
+            question = question if marked else question.rstrip("？。！")
             greeting = Conversation(person.id, person.greeting["zh"])
             reply = self.ask(person, greeting, question, seed + number)
             right = tells(reply.text, person.profile[field])
@@ -153,6 +156,7 @@ def main() -> None:
         settings = Settings.from_environment()
         measured = Measurement(settings, args.engine, Path(folder))
         shipped = measured.facts(measured.shelf.characters, args.facts, args.seed)
+        unmarked = measured.facts(measured.shelf.characters, args.facts, args.seed, marked=False)
         imagination = Imagination(random.Random(args.seed), heldout=True)
         strangers = []
         for number in range(args.people):
@@ -170,6 +174,7 @@ def main() -> None:
     result = {
         "engine": args.engine,
         "facts_shipped": shipped,
+        "facts_shipped_unmarked": unmarked,
         "facts_never_trained": unknown,
         "turns": len(replies),
         "empty": sum(not reply.text for reply in replies),

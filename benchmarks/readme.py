@@ -124,9 +124,12 @@ def mini() -> str:
     if result is None:
         return missing("mini")
     shipped, strangers = result["facts_shipped"], result["facts_never_trained"]
+    unmarked = result["facts_shipped_unmarked"]
+    told_unmarked = f"{percent(unmarked['told'])} of {unmarked['asked']}"
     turns, median = result["turns"], result["first_token_ms_median"]
     bars = [
         _share("profile facts told, shipped characters", shipped["told"], shipped["asked"], 0.80),
+        Bar("the same, asked without a question mark", told_unmarked),
         _share(
             "profile facts told, characters never trained on",
             strangers["told"], strangers["asked"], 0.60,

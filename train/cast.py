@@ -60,7 +60,8 @@ class Cast:
         if kind == "script" and character.script:
             return talk(character, self.scene(character, self.rng.choice(character.script)))
         count = self.rng.choice((1, 2, 3, 4))
-        return talk(character, [self.exchange(character, kind) for _ in range(count)], greeting)
+        exchanges = [self.exchange(character, kind).typed(self.rng) for _ in range(count)]
+        return talk(character, exchanges, greeting)
 
     def exchange(self, character: Character, kind: str) -> Answered:
         """One exchange of this kind."""

@@ -1,34 +1,36 @@
-"""Imagines people by the ten thousand and the talks that visitors would have with them.
+"""Imagines the talks that visitors would have with people by the ten thousand.
 
 Facts vary from person to person while the wordings come from `train/material/`, so that a model
-can only answer by reading the passages in its prompt. Every tenth value and all `heldout`
-wordings are kept away from training: they are what `benchmarks/mini.py` measures with.
+can only answer by reading the passages in its prompt. All `heldout` wordings are kept away from
+training: they are what `benchmarks/mini.py` measures with.
 """
 
 import dataclasses
 import functools
 import random
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from rolecraft.characters.model import AGE_GROUPS, Answer, Character, Style
+from rolecraft.characters.model import Answer, Character
 from rolecraft.conversation import Budget, Conversation, Identity, Message, Passage, Reply, Sampling
 from rolecraft.knowledge.passages import answer_passage, passages_of, profile_passage
 from rolecraft.prompts import render, spoken
 from train.documents import SEAM
+from train.people import People
 from train.topics import Topic, cast, common_ways, material, topics
 
-VOICES = ("child", "teen", "lively", "gentle", "plain", "dry", "elder", "warm")
 MINI_BUDGET = Budget(tokens=900, passage_chars=80, full_persona=False)
-LONG_FIELDS = (
-    "personality", "background", "hobbies", "strengths", "dream", "family", "relationships",
-)  # fmt: skip
-OPEN_FIELDS = (
-    *LONG_FIELDS, "occupation", "residence", "favourite_colour", "favourite_food",
-    "favourite_sport", "favourite_television", "favourite_film", "disliked_food", "dislikes",
-    "fears", "catchphrase",
+# Fields that retrieval takes for each other.
+NEAR = (
+    ("favourite_food", "disliked_food"), ("disliked_food", "dislikes", "fears"),
+    ("occupation", "background", "personality", "strengths"), ("height", "weight"),
+    ("hobbies", "favourite_sport", "strengths", "dream"), ("age", "birthday", "zodiac"),
+    ("favourite_film", "favourite_television"), ("residence", "background", "family"),
+    ("family", "relationships", "personality"), ("name", "catchphrase", "occupation"),
+    ("favourite_colour", "favourite_food", "dislikes"),
 )  # fmt: skip
 GIVEN = 0.92  # of everyday talk: the person's answer stands in the prompt, as retrieval brings it
+_LAST = "？。！"
+_BEHIND = ("呀", "呢", "啦", "啊", "嘛", "来着", "呀？", "呢？", "啊？", "？？")
 _IDENTITY = Identity("author", "")
 
 
@@ -51,17 +53,23 @@ class Answered:
         question, reply = self.question.replace("{name}", name), self.reply.replace("{name}", name)
         return dataclasses.replace(self, question=question, reply=reply, passages=passages)
 
-
-def kept(values: Sequence[Any], heldout: bool) -> list[Any]:
-    """Nine tenths of a pool for training, or the held-out tenth."""
-    return [value for place, value in enumerate(values) if (place % 10 == 9) == heldout]
+    def typed(self, rng: random.Random) -> "Answered":
+        """The same as people type it: a third of the time its last sign is left out or replaced."""
+        kind = rng.random()
+        if kind > 0.35:
+            return self
+        bare = self.question.rstrip(_LAST)
+        particle = kind < 0.1 and bare[-1:] not in "吗呢呀啊啦嘛吧"
+        return dataclasses.replace(
+            self, question=bare + rng.choice(_BEHIND) if particle else bare or self.question
+        )
 
 
 class Imagination:
-    """Draws people and talks. `heldout` draws from what training never sees.
+    """Draws talks with people drawn. `heldout` draws from what training never sees.
 
-    With `phrases`, half of the facts are words that nobody would guess; `lines` are things that a
-    person may have said to anything: only looking tells what is to be said again.
+    `phrases` make facts as `People` has them; `lines` are things that a person may have said to
+    anything: only looking tells what is to be said again.
     """
 
     def __init__(
@@ -75,86 +83,7 @@ class Imagination:
         self.heldout = heldout
         self.phrases = phrases
         self.lines = lines
-        self.values = material("values")
-
-    def person(self) -> tuple[Character, str]:
-        """A character whose facts are drawn, and the voice it speaks in."""
-        pick = self.rng.choice
-        work = pick(kept(self.values["occupations"], self.heldout))
-        voice = pick(work["voices"])
-        age = self.rng.randint(*work["age"])
-        group = next(name for name, (low, high) in AGE_GROUPS.items() if low <= age <= high)
-        gender = pick(["male", "female"])
-        name = pick(self._pool("surnames")) + pick(self._pool("given_names", gender))
-        month, day = self.rng.randint(1, 12), self.rng.randint(1, 28)
-        profile = {
-            "name": name,
-            "age": f"{age}岁",
-            "height": f"{self._height(age)}厘米",
-            "weight": f"{self._weight(age)}公斤",
-            "birthday": f"{month}月{day}日",
-            "zodiac": zodiac(month, day),
-            "occupation": work["name"],
-            "residence": pick(self._pool("residences")),
-            "personality": pick(self._pool("personality")),
-            "hobbies": "、".join(self.rng.sample(self._pool("hobbies"), self.rng.randint(2, 3))),
-            "strengths": pick(self._pool("strengths")),
-            "favourite_colour": pick(self._pool("colours")),
-            "favourite_food": self._food("foods"),
-            "favourite_sport": pick(self._pool("sports")),
-            "favourite_television": pick(self._pool("television")),
-            "favourite_film": pick(self._pool("films")),
-            "disliked_food": self._food("disliked_foods"),
-            "dislikes": pick(self._pool("dislikes")),
-            "fears": pick(self._pool("fears")),
-            "catchphrase": pick(self._pool("catchphrases")),
-        }
-        for key, pool in (
-            ("background", "background"),
-            ("dream", "dreams"),
-            ("family", "family"),
-            ("relationships", "relationships"),
-        ):
-            profile[key] = pick(self._pool(pool, self._life(group, pool)))
-        for key in OPEN_FIELDS:
-            if self.phrases and self.rng.random() < 0.5:
-                profile[key] = pick(self.phrases)
-        styles = [style["text"] for style in self.values["styles"] if style["voice"] == voice]
-        character = Character(
-            id="imagined",
-            name={"zh": name, "en": ""},
-            greeting={"zh": "", "en": ""},
-            profile=profile,
-            gender=gender,
-            age_group=group,
-            traits=tuple(self.rng.sample(traits(), self.rng.randint(3, 4))),
-            style=Style(summary=pick(styles)) if styles else Style(),
-        )
-        return character, voice
-
-    def _pool(self, name: str, key: str = "") -> list[Any]:
-        pool = self.values[name]
-        return kept(pool[key] if isinstance(pool, dict) else pool, self.heldout)
-
-    def _life(self, group: str, pool: str) -> str:
-        keys = self.values[pool]
-        if not isinstance(keys, dict) or group in keys:
-            return group
-        return "adult" if "adult" in keys and group in ("young", "middle") else list(keys)[-1]
-
-    def _food(self, pool: str) -> str:
-        place = self.rng.choice(
-            ["", "", "", "妈妈做的", "街口那家的", "放凉了的", "外婆包的", "刚出锅的", "自家的"]
-        )
-        return place + str(self.rng.choice(self._pool(pool)))
-
-    def _height(self, age: int) -> int:
-        middle = 105 + 5 * (age - 5) if age < 14 else 165
-        return middle + self.rng.randint(-9, 14)
-
-    def _weight(self, age: int) -> int:
-        middle = 17 + 3 * (age - 5) if age < 14 else 59
-        return middle + self.rng.randint(-5, 18)
+        self.person = People(rng, heldout, phrases).person
 
     def profile_exchange(self, character: Character, voice: str, field: str = "") -> Answered:
         """A question about a fact, answered from its passage among others."""
@@ -190,6 +119,9 @@ class Imagination:
         wanted = self.rng.choice((1, 2, 2, 2)) if right else self.rng.choice((0, 1, 2, 3))
         wrong = [self._passage(character, key) for key in self.rng.sample(others, wanted)]
         wrong = [self._beside(one, topic) for one in wrong]
+        near = [key for some in NEAR if field in some for key in some if key in others]
+        if near and self.rng.random() < 0.5:
+            wrong[0] = self._passage(character, self.rng.choice(near))
         # Retrieval puts the right passage first about four times in five.
         place = 0 if self.rng.random() < 0.8 else self.rng.randint(0, len(wrong))
         return (*wrong[:place], *right, *wrong[place:])
@@ -249,10 +181,10 @@ class Imagination:
         return told.named(character.name["zh"])
 
     def exchange(self, character: Character, voice: str) -> Answered:
-        """One exchange of any kind, in the shares that visitors bring."""
-        if self.rng.random() < 0.5:
-            return self.profile_exchange(character, voice)
-        return self.everyday_exchange(character, voice)
+        """One exchange of any kind, in the shares that visitors bring, as they type."""
+        told = self.rng.random() < 0.5
+        exchange = self.profile_exchange if told else self.everyday_exchange
+        return exchange(character, voice).typed(self.rng)
 
 
 def talk(
@@ -305,18 +237,6 @@ def imagined_talks(
         yield talk(character, exchanges)
 
 
-_SIGNS = (
-    (1, 20, "摩羯座"), (2, 19, "水瓶座"), (3, 21, "双鱼座"), (4, 20, "白羊座"),
-    (5, 21, "金牛座"), (6, 22, "双子座"), (7, 23, "巨蟹座"), (8, 23, "狮子座"),
-    (9, 23, "处女座"), (10, 24, "天秤座"), (11, 23, "天蝎座"), (12, 22, "射手座"),
-)  # fmt: skip
-
-
-def zodiac(month: int, day: int) -> str:
-    """The sign of a birthday; each sign ends the day before the date in the table."""
-    return next((sign for m, d, sign in _SIGNS if (month, day) < (m, d)), "摩羯座")
-
-
 @functools.cache
 def ways_of_asking() -> dict[str, list[str]]:
     """Field to the ways in which the cast is asked after it, where they give nothing away."""
@@ -341,9 +261,3 @@ def told() -> list[Passage]:
         for source in sources
         if not source.field.startswith("profile.")
     ]
-
-
-@functools.cache
-def traits() -> list[str]:
-    """The traits of the cast, which imagined people share."""
-    return sorted({trait for one in cast() for trait in one.traits})

@@ -4,7 +4,8 @@ import random
 
 from rolecraft.characters.model import Answer
 from train.documents import SEAM
-from train.imagine import Imagination, imagined_talks, kept, talk, zodiac
+from train.imagine import Answered, Imagination, imagined_talks, talk
+from train.people import People, kept, zodiac
 from train.recall import Exercises
 from train.topics import cast, material, topics
 
@@ -29,6 +30,35 @@ def test_held_out_wordings_and_values_are_never_trained_on() -> None:
     for _ in range(400):
         asked = {m.content for m in next(talks) if m.role == "user"}
         assert not asked & held
+
+
+def test_a_third_of_the_questions_end_as_people_type_them() -> None:
+    rng = random.Random(5)
+    asked = [Answered("你多大了？", (), "", "中立").typed(rng).question for _ in range(1000)]
+    assert 0.6 < asked.count("你多大了？") / 1000 < 0.7
+    assert 0.2 < asked.count("你多大了") / 1000 < 0.3
+    assert {one[:4] for one in asked} == {"你多大了"}
+    assert Answered("？", (), "", "中立").typed(random.Random(1)).question == "？"
+
+
+def test_facts_stand_beside_those_they_are_taken_for() -> None:
+    imagination = Imagination(random.Random(6))
+    beside = []
+    for _ in range(300):
+        person, voice = imagination.person()
+        exchange = imagination.profile_exchange(person, voice, "favourite_food")
+        beside += [one.field for one in exchange.passages]
+    assert beside.count("profile.favourite_food") == 300
+    assert beside.count("profile.disliked_food") > 4 * beside.count("profile.height")
+
+
+def test_numbers_lie_anywhere_where_facts_are_words_that_nobody_would_guess() -> None:
+    weights = {}
+    for phrases in ((), ("铁皮月亮",)):
+        people = People(random.Random(7), heldout=False, phrases=phrases)
+        drawn = [people.person()[0].profile["weight"] for _ in range(300)]
+        weights[phrases] = max(int(one.removesuffix("公斤")) for one in drawn)
+    assert weights[()] < 80 < 120 < weights[("铁皮月亮",)]
 
 
 def test_what_everybody_says_is_answered_from_the_passage_that_holds_the_answer() -> None:
