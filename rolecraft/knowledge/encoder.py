@@ -73,28 +73,39 @@ class FlagEncoder:
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of questions, with the model's instruction where it has one."""
-        return self._encode(self._model.encode_queries, texts)
+        return self._encode([self.facts.query_instruction + text for text in texts])
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Vectors of passages."""
-        return self._encode(self._model.encode_corpus, texts)
+        return self._encode(texts)
 
-    def _encode(self, encode: Any, texts: Sequence[str]) -> Vectors:
-        if not texts:
-            return np.zeros((0, self._dimension()), dtype=np.float32)
-        parts = []
+    def _encode(self, texts: Sequence[str]) -> Vectors:
+        vectors = np.zeros((len(texts), self._dimension()), np.float32)
+        by_length = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         for start in range(0, len(texts), _BATCH):
-            part = list(texts[start : start + _BATCH])
+            places = by_length[start : start + _BATCH]
             with self._lock:  # a visitor's question waits for one batch of the index at most
-                # One more than there are texts, or FlagEmbedding draws progress bars.
-                parts.append(encode(part, batch_size=len(part) + 1, max_length=self._length))
-        vectors: Vectors = np.concatenate(parts).astype(np.float32)
+                vectors[places] = self._forward([texts[place] for place in places])
         if not np.isfinite(vectors).all():
             raise CheckpointError(
                 f"The encoder in {self._folder} gives values that are not numbers; its weights are"
                 " damaged. Fetch or train it again."
             )
         return vectors
+
+    def _forward(self, texts: list[str]) -> Vectors:
+        """What FlagModel's own `encode` gives, which computes its first batch twice."""
+        import torch
+
+        model = self._model
+        cut = {"truncation": True, "max_length": self._length}
+        inputs = model.tokenizer(texts, padding=True, return_tensors="pt", **cut)
+        with torch.inference_mode():
+            inputs = inputs.to(model.model.device)
+            states = model.model(**inputs).last_hidden_state
+            pooled = model.pooling(states, inputs["attention_mask"])
+            found: Vectors = torch.nn.functional.normalize(pooled, dim=-1).float().cpu().numpy()
+        return found
 
     def _dimension(self) -> int:
         return int(self._model.model.config.hidden_size)
@@ -125,6 +136,7 @@ class FlagEncoder:
         finally:
             transformers_logging.set_verbosity(told)
         self._refuse_missing_weights(model.model)
+        model.model.to(device)
         return model
 
     def _refuse_missing_weights(self, model: Any) -> None:

@@ -36,6 +36,27 @@ def test_batches_do_not_change_a_vector(encoder: FlagEncoder) -> None:
     assert np.allclose(vectors[:3], vectors[-3:], atol=1e-5)
 
 
+def test_vectors_are_those_of_flag_embedding(encoder_folder: Path, encoder: FlagEncoder) -> None:
+    from FlagEmbedding import FlagModel
+
+    facts = read_facts(encoder_folder)
+    model = FlagModel(
+        str(encoder_folder),
+        use_fp16=False,
+        devices="cpu",
+        pooling_method=facts.pooling,
+        query_instruction_for_retrieval=facts.query_instruction or None,
+    )
+    texts = ["灯塔", "海鸥偷走了早饭，叼走我半条咸鱼。" * 30, "你多大年纪了？", ""] * 10
+    length = {"max_length": encoder._length, "batch_size": 64}
+    assert np.allclose(
+        encoder.encode_passages(texts), model.encode_corpus(texts, **length), atol=1e-6
+    )
+    assert np.allclose(
+        encoder.encode_queries(texts), model.encode_queries(texts, **length), atol=1e-6
+    )
+
+
 def test_text_longer_than_the_position_table_is_cut(encoder: FlagEncoder) -> None:
     assert np.isfinite(encoder.encode_passages(["海" * 5000])).all()
 
