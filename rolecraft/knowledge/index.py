@@ -6,6 +6,7 @@ would cut short. Chroma keeps the vectors, so that nothing is encoded twice.
 """
 
 import logging
+import operator
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ from rolecraft.knowledge.encoder import Encoder, Vectors
 from rolecraft.knowledge.passages import (
     EVERYBODY,
     EVERYDAY,
+    PROFILE,
     Source,
     searched_of,
     shared_of,
@@ -31,13 +33,16 @@ from rolecraft.knowledge.vectors import Refresh, VectorStore
 log = logging.getLogger(__name__)
 
 DENSE_WEIGHT = 0.88  # of the encoder's score, the rest is BM25's; best on held-out wordings
-RUNNER_UP = 0.3  # of the second best of an origin: two that fit tell more than one
+# How much the best passages of an origin count, best first: two that fit tell more than one. A
+# field of the profile is asked after in hundreds of ways, of which one alone may be near by chance.
+TOGETHER = (1.0, 0.3)
+FIELD_TOGETHER = (0.47, 0.33, 0.23, 0.16, 0.11)
 THRESHOLD = 0.25  # a cosine below it has nothing to do with the question; most sources are above
 # What all share is said in many ways and wins by their number; what is a person's own goes before
 # it unless it stands out by so many standard deviations more.
 EVERYDAY_BEHIND = 1.0
 BEYOND_BEHIND = 0.5  # for what nobody here knows: what is told instead would be beside the point
-ASKED_BEHIND = 0.4
+ASKED_BEHIND = 0.1
 ENOUGH = 0.5  # similarity from which an everyday answer needs nothing beside it
 WORD_FOR_WORD = 20.0  # standard deviations: what is said in a known way is nothing else
 _QUESTION_CHARACTERS = 400  # longer messages are asked by their beginning and their end
@@ -251,7 +256,7 @@ def _standard(scores: Vectors) -> Vectors:
 def _best_of_origins(
     sources: Sequence[Source], scores: Vectors, behind: Mapping[str, float]
 ) -> list[int]:
-    """Positions, best first, one for each origin, told by its best and its runner-up.
+    """Positions, best first, one for each origin, told by its best passages together.
 
     An answered question counts for the field or scene that it was drawn from. A field then stands
     for itself, being the shorter and plainer statement; of a scene what is nearest stands: its
@@ -266,8 +271,11 @@ def _best_of_origins(
             originals.setdefault(origin, position)
 
     def standing(origin: str) -> float:
-        best, second = found[origin][0], found[origin][:2][-1]  # one alone is its own runner-up
-        return best + RUNNER_UP * second - behind.get(origin, 0.0)
+        weights = FIELD_TOGETHER if origin.startswith(PROFILE) else TOGETHER
+        best = found[origin]
+        missing = best[:1] * (len(weights) - len(best))  # one alone is its own runner-up
+        together = sum(map(operator.mul, weights, best + missing))
+        return together - behind.get(origin, 0.0)
 
     return [originals[origin] for origin in sorted(originals, key=standing, reverse=True)]
 

@@ -13,6 +13,7 @@ from rolecraft.characters.model import Character, Dialogue, Everyday, Question, 
 
 EVERYBODY = "."  # no id of a character
 EVERYDAY = "everyday."  # how the names of everyday passages begin
+PROFILE = "profile."  # and those of the fields of a profile
 SCENE_CHARACTERS = 160  # what a prompt of 512 tokens can hold three of, beside the profile
 _SENTENCES = re.compile(r"[^。！？!?…；;]+[。！？!?…；;]*[”」』’]*")
 
@@ -84,7 +85,7 @@ def answer_passage(question: str, answer: str) -> str:
 
 def _profile_passages(character: Character) -> Iterator[Source]:
     for key, value in character.profile.items():
-        field = f"profile.{key}"
+        field = f"{PROFILE}{key}"
         text = profile_passage(key, value)
         yield Source(f"{character.id}/{field}", field, text, character.id, field)
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rolecraft.characters import Character, Shelf
@@ -358,3 +359,34 @@ def test_no_chroma_server(tmp_path: Path) -> None:
         open_chroma(tmp_path, "http://127.0.0.1:1")
     with pytest.raises(ConfigurationError, match="write http://host:port"):
         open_chroma(tmp_path, "localhost:8000")
+
+
+class Placed:
+    """An encoder that gives the texts the similarities to any question that the test says."""
+
+    identity = "placed"
+
+    def __init__(self, cosines: dict[str, float]) -> None:
+        self.cosines = cosines
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        return np.array([[1.0, 0.0] for _ in texts], np.float32)
+
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        cosines = np.array([self.cosines.get(text, 0.1) for text in texts], np.float32)
+        return np.stack([cosines, np.sqrt(1 - cosines**2)], axis=1)
+
+
+def test_of_a_field_several_ways_that_fit_tell_more_than_the_nearest(
+    folder: Path, lu: Character
+) -> None:
+    near = dict.fromkeys(("甲甲", "乙乙", "丙丙", "丁丁", "戊戊"), 0.8)
+    far = dict.fromkeys(("己己", "庚庚", "辛辛", "壬壬", "癸癸"), 0.2) | {"子子": 0.9, "丑丑": 0.85}
+    lu = dataclasses.replace(
+        lu, asked={"profile.residence": tuple(near), "profile.age": tuple(far)}
+    )
+    encoder = Placed(near | far)
+    store = VectorStore(open_chroma(folder), encoder)
+    found = Index(store, encoder).retrieve(lu, "寅寅")
+    assert [one.field for one in found][:2] == ["profile.residence", "profile.age"]
+    store.close()
