@@ -25,6 +25,7 @@ from rolecraft.knowledge.passages import (
     EVERYDAY,
     PROFILE,
     Source,
+    marked,
     searched_of,
     shared_of,
 )
@@ -41,7 +42,7 @@ THRESHOLD = 0.25  # a cosine below it has nothing to do with the question; most 
 # What all share is said in many ways and wins by their number; what is a person's own goes before
 # it unless it stands out by so many standard deviations more.
 EVERYDAY_BEHIND = 1.0
-BEYOND_BEHIND = 0.5  # for what nobody here knows: what is told instead would be beside the point
+BEYOND_BEHIND = 0.8  # for what nobody here knows: what is told instead would be beside the point
 ASKED_BEHIND = 0.1
 ENOUGH = 0.5  # similarity from which an everyday answer needs nothing beside it
 WORD_FOR_WORD = 20.0  # standard deviations: what is said in a known way is nothing else
@@ -140,7 +141,7 @@ class Index:
             return ()
         ready = self._of(character)
         asked = standalone(question, history)
-        query = self._encoder.encode_queries([asked])[0]
+        query = self._encoder.encode_queries([marked(asked)])[0]
         cosines = np.concatenate([one @ query for one in (ready.vectors, ready.shared.vectors)])
         letters = np.concatenate([one.scores(asked) for one in (ready.about, ready.shared.said)])
         scores = DENSE_WEIGHT * _standard(cosines) + (1 - DENSE_WEIGHT) * _standard(letters)

@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rolecraft.characters.model import Character, Dialogue, Everyday, Question, field_name
+from rolecraft.characters.model import BEYOND, Character, Dialogue, Everyday, Question, field_name
 
 EVERYBODY = "."  # no id of a character
 EVERYDAY = "everyday."  # how the names of everyday passages begin
 PROFILE = "profile."  # and those of the fields of a profile
 SCENE_CHARACTERS = 160  # what a prompt of 512 tokens can hold three of, beside the profile
+_ENDS = tuple("？?。！!…~～，,")
 _SENTENCES = re.compile(r"[^。！？!?…；;]+[。！？!?…；;]*[”」』’]*")
 
 
@@ -67,10 +68,21 @@ def shared_of(characters: Iterable[Character]) -> tuple[Source, ...]:
         asked.update(character.asked_commonly)
         said.update({f"{EVERYDAY}{one.topic}": one.said for one in character.everyday})
     return tuple(
-        Source(f"{EVERYBODY}/{origin}.{number}", f"asked.{origin}.{number}", way, EVERYBODY, origin)
+        Source(
+            f"{EVERYBODY}/{origin}.{number}",
+            f"asked.{origin}.{number}",
+            marked(way) if origin.startswith((PROFILE, f"{EVERYDAY}{BEYOND}")) else way,
+            EVERYBODY,
+            origin,
+        )
         for origin, ways in (asked | said).items()
         for number, way in enumerate(ways, start=1)
     )
+
+
+def marked(question: str) -> str:
+    """With a question mark where no sign ends it: encoders hear the sign, people leave it out."""
+    return question if question[-1:] in _ENDS else f"{question}？"
 
 
 def profile_passage(field: str, value: str) -> str:
@@ -121,7 +133,8 @@ def _wordings(character: Character) -> Iterator[Source]:
     for origin, ways in character.asked.items():
         for number, way in enumerate(ways, start=1):
             field = f"asked.{origin}.{number}"
-            yield Source(f"{character.id}/{field}", field, way, character.id, origin)
+            text = marked(way) if origin.startswith(PROFILE) else way
+            yield Source(f"{character.id}/{field}", field, text, character.id, origin)
 
 
 def _packed(lines: Sequence[str], room: int) -> Iterator[str]:

@@ -16,7 +16,7 @@ from rolecraft.errors import ConfigurationError, StoreUnavailable
 from rolecraft.knowledge.chroma import open_chroma
 from rolecraft.knowledge.encoder import FlagEncoder, Vectors
 from rolecraft.knowledge.index import Index, Refreshing, standalone
-from rolecraft.knowledge.passages import searched_of
+from rolecraft.knowledge.passages import marked, searched_of
 from rolecraft.knowledge.vectors import VectorStore
 from tests.chroma_server import chroma_server
 
@@ -92,7 +92,7 @@ def test_what_everybody_says_is_encoded_once_and_finds_each_ones_answer(
         assert opened.encoder.passages.count("打招呼说一") == 1
         for character in (one, other):
             best = opened.index.retrieve(character, "道晚安说二")[0]
-            assert best.field == "everyday.道晚安" and best.similarity > 0.99
+            assert best.field == "everyday.道晚安" and best.similarity > 0.95
     with Opened(folder, encoder) as again:
         stranger = dataclasses.replace(talking(one, "打招呼"), id="newcomer")
         assert again.index.retrieve(stranger, "打招呼说一")[0].field == "everyday.打招呼"
@@ -108,7 +108,7 @@ def test_ways_of_asking_that_all_share_find_each_ones_own_field(
     both = [dataclasses.replace(one, asked_commonly=ways) for one in shelf.characters]
     with Opened(folder, encoder) as opened:
         opened.index.refresh(both)
-        assert opened.encoder.passages.count("您老高寿几何") == 1
+        assert opened.encoder.passages.count("您老高寿几何？") == 1
         for character in both:
             best = opened.index.retrieve(character, "您老高寿几何")[0]
             assert best.text == f"年龄：{character.profile['age']}" and best.similarity > 0.99
@@ -380,8 +380,8 @@ class Placed:
 def test_of_a_field_several_ways_that_fit_tell_more_than_the_nearest(
     folder: Path, lu: Character
 ) -> None:
-    near = dict.fromkeys(("甲甲", "乙乙", "丙丙", "丁丁", "戊戊"), 0.8)
-    far = dict.fromkeys(("己己", "庚庚", "辛辛", "壬壬", "癸癸"), 0.2) | {"子子": 0.9, "丑丑": 0.85}
+    near = dict.fromkeys(("甲甲？", "乙乙？", "丙丙？", "丁丁？", "戊戊？"), 0.8)
+    far = dict.fromkeys(("己己？", "庚庚？", "辛辛？"), 0.2) | {"子子？": 0.9, "丑丑？": 0.85}
     lu = dataclasses.replace(
         lu, asked={"profile.residence": tuple(near), "profile.age": tuple(far)}
     )
@@ -390,3 +390,17 @@ def test_of_a_field_several_ways_that_fit_tell_more_than_the_nearest(
     found = Index(store, encoder).retrieve(lu, "寅寅")
     assert [one.field for one in found][:2] == ["profile.residence", "profile.age"]
     store.close()
+
+
+@pytest.mark.parametrize("asked", ["你多大年纪了", "你几岁啦", "饭吃了没"])
+def test_a_question_mark_that_is_left_out_changes_nothing(
+    folder: Path, encoder: FlagEncoder, lu: Character, asked: str
+) -> None:
+    with Opened(folder, encoder) as opened:
+        assert opened.index.retrieve(lu, asked) == opened.index.retrieve(lu, f"{asked}？")
+
+
+def test_what_ends_with_a_sign_is_left_as_it_is() -> None:
+    assert [marked(one) for one in ("你几岁", "你几岁?", "好累。", "嗯…", "")] == [
+        "你几岁？", "你几岁?", "好累。", "嗯…", "？",
+    ]  # fmt: skip

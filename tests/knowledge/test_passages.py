@@ -41,8 +41,8 @@ def test_ways_of_asking_are_searched_and_never_shown(shelf: Shelf) -> None:
     passages, searched = passages_of(character), searched_of(character)
     assert searched[: len(passages)] == passages
     assert [(one.text, one.origin) for one in searched[len(passages) :]] == [
-        ("属啥的呀", "profile.age"),
-        ("多大岁数了您", "profile.age"),
+        ("属啥的呀？", "profile.age"),
+        ("多大岁数了您？", "profile.age"),
     ]
 
 
@@ -70,7 +70,7 @@ def test_ways_of_asking_that_all_share_tell_of_the_fields(shelf: Shelf) -> None:
         for character in shelf.characters
     )
     asked, said = shared_of([one, other])
-    assert (asked.text, asked.origin, asked.character) == ("多大啦", "profile.age", EVERYBODY)
+    assert (asked.text, asked.origin, asked.character) == ("多大啦？", "profile.age", EVERYBODY)
     assert said.origin == "everyday.talk-hello"
     assert asked not in searched_of(one)
 
