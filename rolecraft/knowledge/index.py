@@ -6,7 +6,6 @@ would cut short. Chroma keeps the vectors, so that nothing is encoded twice.
 """
 
 import logging
-import operator
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -275,8 +274,8 @@ def _best_of_origins(
         weights = FIELD_TOGETHER if origin.startswith(PROFILE) else TOGETHER
         best = found[origin]
         missing = best[:1] * (len(weights) - len(best))  # one alone is its own runner-up
-        together = sum(map(operator.mul, weights, best + missing))
-        return together - behind.get(origin, 0.0)
+        counted = zip(weights, best + missing, strict=False)
+        return sum(weight * score for weight, score in counted) - behind.get(origin, 0.0)
 
     return [originals[origin] for origin in sorted(originals, key=standing, reverse=True)]
 
