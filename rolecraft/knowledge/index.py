@@ -272,9 +272,9 @@ def _best_of_origins(
 
     def standing(origin: str) -> float:
         weights = FIELD_TOGETHER if origin.startswith(PROFILE) else TOGETHER
-        best = found[origin]
+        best = found[origin][: len(weights)]
         missing = best[:1] * (len(weights) - len(best))  # one alone is its own runner-up
-        counted = zip(weights, best + missing, strict=False)
+        counted = zip(weights, best + missing, strict=True)
         return sum(weight * score for weight, score in counted) - behind.get(origin, 0.0)
 
     return [originals[origin] for origin in sorted(originals, key=standing, reverse=True)]

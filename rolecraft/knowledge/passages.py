@@ -71,7 +71,7 @@ def shared_of(characters: Iterable[Character]) -> tuple[Source, ...]:
         Source(
             f"{EVERYBODY}/{origin}.{number}",
             f"asked.{origin}.{number}",
-            marked(way) if origin.startswith((PROFILE, f"{EVERYDAY}{BEYOND}")) else way,
+            _as_asked(way, origin),
             EVERYBODY,
             origin,
         )
@@ -133,8 +133,13 @@ def _wordings(character: Character) -> Iterator[Source]:
     for origin, ways in character.asked.items():
         for number, way in enumerate(ways, start=1):
             field = f"asked.{origin}.{number}"
-            text = marked(way) if origin.startswith(PROFILE) else way
+            text = _as_asked(way, origin)
             yield Source(f"{character.id}/{field}", field, text, character.id, origin)
+
+
+def _as_asked(way: str, origin: str) -> str:
+    """Marked where it can only be a question; everyday talk and scenes are stated as well."""
+    return marked(way) if origin.startswith((PROFILE, f"{EVERYDAY}{BEYOND}")) else way
 
 
 def _packed(lines: Sequence[str], room: int) -> Iterator[str]:
