@@ -9,7 +9,6 @@ import dataclasses
 import json
 import logging
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -149,11 +148,10 @@ def _check(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _retrieve(args: argparse.Namespace, settings: Settings) -> int:
-    from rolecraft.services import open_knowledge
+    from rolecraft.services import command_folder, open_knowledge
 
-    with tempfile.TemporaryDirectory(prefix="rolecraft-") as folder:
-        # A folder of its own: the page may hold the data folder at the same time.
-        shelf, _, index = open_knowledge(settings, Path(folder))
+    with command_folder(settings) as folder:
+        shelf, _, index = open_knowledge(settings, folder)
         found = index.retrieve(
             shelf.get(args.character), args.question, k=args.k, everyday=args.everyday
         )
@@ -167,11 +165,11 @@ def _retrieve(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _chat(args: argparse.Namespace, settings: Settings) -> int:
-    from rolecraft.services import open_catalog, open_knowledge
+    from rolecraft.services import command_folder, open_catalog, open_knowledge
 
     texts = [clean(text, settings.message_limit) for text in args.text]
-    with tempfile.TemporaryDirectory(prefix="rolecraft-") as folder:
-        shelf, encoder, index = open_knowledge(settings, Path(folder))
+    with command_folder(settings) as folder:
+        shelf, encoder, index = open_knowledge(settings, folder)
         character = shelf.get(args.character)
         catalog = open_catalog(settings, shelf, encoder)
         name = args.engine or catalog.default

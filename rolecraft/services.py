@@ -5,10 +5,11 @@ Knows no web page: the page, the endpoint and the command line are given what is
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from rolecraft import __version__
@@ -19,10 +20,11 @@ from rolecraft.engines.base import Engine, EngineCard
 from rolecraft.engines.catalog import Catalog
 from rolecraft.engines.written import Written, WrittenEngine
 from rolecraft.engines.zero_gpu import borrow
-from rolecraft.errors import CharacterInvalid
+from rolecraft.errors import CharacterInvalid, DataFolderBusy, StoreUnavailable
 from rolecraft.knowledge.chroma import open_chroma
 from rolecraft.knowledge.encoder import Encoder, load_encoder
-from rolecraft.knowledge.index import Index, Refreshing
+from rolecraft.knowledge.index import Index
+from rolecraft.knowledge.refreshing import Refreshing
 from rolecraft.knowledge.vectors import VectorStore
 from rolecraft.ratings.desk import Desk
 from rolecraft.settings import Settings
@@ -151,6 +153,22 @@ def open_knowledge(settings: Settings, folder: Path) -> tuple[Shelf, Encoder, In
     store = VectorStore(open_chroma(folder / "chroma", settings.chroma_url), encoder)
     index = Index(store, encoder)
     return shelf, encoder, index
+
+
+@contextmanager
+def command_folder(settings: Settings) -> Iterator[Path]:
+    """Where a command keeps passages: beside those of the page, which may be open at the time.
+
+    It stays, so that the next command encodes nothing anew. While another command holds it, and
+    where nothing can be written, one that is thrown away does.
+    """
+    with ExitStack() as undo:
+        try:
+            folder = undo.enter_context(DataFolder.claim(settings.data_dir / "commands")).path
+        except (DataFolderBusy, StoreUnavailable) as error:
+            log.info("%s This command encodes the passages for itself.", error)
+            folder = Path(undo.enter_context(TemporaryDirectory(prefix="rolecraft-")))
+        yield folder
 
 
 def open_shelf(settings: Settings) -> Shelf:

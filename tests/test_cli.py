@@ -6,7 +6,7 @@ written one, so that no model has to be trained first.
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import pytest
 
 from rolecraft import __main__ as cli
 from rolecraft.engines.base import EngineCard
+from rolecraft.knowledge.encoder import FlagEncoder, Vectors
+from rolecraft.store.folder import DataFolder
 
 DATA = Path(__file__).parent / "data" / "shelf"
 REPOSITORY = Path(__file__).parents[1]
@@ -139,6 +141,48 @@ def test_retrieve_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     lines = said(capsys, "retrieve", "lu-yuan", "你几岁了？").splitlines()
     assert len(lines) == 3
     assert all(line[0] in "* " for line in lines)
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The passages that commands encode."""
+    texts: list[str] = []
+    encode = FlagEncoder.encode_passages
+
+    def counting(self: FlagEncoder, some: Sequence[str]) -> Vectors:
+        texts.extend(some)
+        return encode(self, some)
+
+    monkeypatch.setattr(FlagEncoder, "encode_passages", counting)
+    return texts
+
+
+def test_what_a_command_encoded_the_next_one_finds(
+    capsys: pytest.CaptureFixture[str], place: Path, encoded: list[str]
+) -> None:
+    first = said(capsys, "retrieve", "lu-yuan", "你几岁了？", "--json")
+    assert encoded
+    encoded.clear()
+    with DataFolder.claim(place / "data"):  # as the page holds it
+        assert said(capsys, "retrieve", "lu-yuan", "你几岁了？", "--json") == first
+    assert encoded == []
+
+
+def test_two_commands_at_once_do_not_wait_for_each_other(
+    capsys: pytest.CaptureFixture[str], place: Path, encoded: list[str]
+) -> None:
+    first = said(capsys, "retrieve", "lu-yuan", "你几岁了？", "--json")
+    encoded.clear()
+    with DataFolder.claim(place / "data" / "commands"):
+        assert said(capsys, "retrieve", "lu-yuan", "你几岁了？", "--json") == first
+    assert encoded
+
+
+def test_where_nothing_can_be_written_a_command_still_answers(
+    capsys: pytest.CaptureFixture[str], place: Path
+) -> None:
+    (place / "data").write_text("a file where the folder should be")
+    assert json.loads(said(capsys, "retrieve", "lu-yuan", "你几岁了？", "--json"))
 
 
 # -- chat -----------------------------------------------------------------------------------------

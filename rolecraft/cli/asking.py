@@ -1,16 +1,14 @@
 """Engines ready to answer single conversations, for commands that fill the bank of replies."""
 
 import dataclasses
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from rolecraft import chat
 from rolecraft.characters import Character, Shelf
 from rolecraft.conversation import Conversation, Reply
 from rolecraft.engines.base import Engine
-from rolecraft.services import open_catalog, open_knowledge
+from rolecraft.services import command_folder, open_catalog, open_knowledge
 from rolecraft.settings import Settings
 
 Ask = Callable[[Character, Conversation], Reply]
@@ -19,9 +17,8 @@ Ask = Callable[[Character, Conversation], Reply]
 @contextmanager
 def asker(settings: Settings, seed: int) -> Iterator[tuple[Shelf, Callable[[str], Ask]]]:
     """The shelf, and a function that turns the name of an engine into something to ask."""
-    # A folder of its own: the page may hold the data folder at the same time.
-    with tempfile.TemporaryDirectory(prefix="rolecraft-") as folder:
-        shelf, encoder, index = open_knowledge(settings, Path(folder))
+    with command_folder(settings) as folder:
+        shelf, encoder, index = open_knowledge(settings, folder)
         catalog = open_catalog(settings, shelf, encoder)
 
         def ready(name: str) -> Ask:
@@ -43,6 +40,6 @@ def asker(settings: Settings, seed: int) -> Iterator[tuple[Shelf, Callable[[str]
 @contextmanager
 def engines(settings: Settings) -> Iterator[Callable[[str], Engine]]:
     """A function that opens the engine of a name."""
-    with tempfile.TemporaryDirectory(prefix="rolecraft-") as folder:
-        shelf, encoder, _ = open_knowledge(settings, Path(folder))
+    with command_folder(settings) as folder:
+        shelf, encoder, _ = open_knowledge(settings, folder)
         yield open_catalog(settings, shelf, encoder).open

@@ -8,7 +8,7 @@ would cut short. Chroma keeps the vectors, so that nothing is encoded twice.
 import logging
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,13 +16,14 @@ import numpy as np
 from rolecraft.characters.model import BEYOND, Character
 from rolecraft.characters.overlap import bare
 from rolecraft.conversation import Passage
-from rolecraft.errors import CheckpointError, StoreUnavailable
 from rolecraft.knowledge.bm25 import Bigrams
 from rolecraft.knowledge.encoder import Encoder, Vectors
+from rolecraft.knowledge.naive_bayes import Likelihoods
 from rolecraft.knowledge.passages import (
     EVERYBODY,
     EVERYDAY,
     PROFILE,
+    WAYS_ENCODED,
     Source,
     marked,
     searched_of,
@@ -32,7 +33,10 @@ from rolecraft.knowledge.vectors import Refresh, VectorStore
 
 log = logging.getLogger(__name__)
 
-DENSE_WEIGHT = 0.88  # of the encoder's score, the rest is BM25's; best on held-out wordings
+# Of the encoder's score, the rest is BM25's; best on held-out wordings. Scenes are found by their
+# rare words, fields and talk by the many ways of asking, among which some word is always alike.
+DENSE_WEIGHT = 0.88
+DENSE_WEIGHT_ASKED = 0.95
 # How much the best passages of an origin count, best first: two that fit tell more than one. A
 # field of the profile is asked after in hundreds of ways, of which one alone may be near by chance.
 TOGETHER = (1.0, 0.3)
@@ -43,6 +47,7 @@ THRESHOLD = 0.25  # a cosine below it has nothing to do with the question; most 
 EVERYDAY_BEHIND = 1.0
 BEYOND_BEHIND = 0.8  # for what nobody here knows: what is told instead would be beside the point
 ASKED_BEHIND = 0.1
+UNLIKELY_BEHIND = 1.0  # times the standard deviations by which a field is the less likely one
 ENOUGH = 0.5  # similarity from which an everyday answer needs nothing beside it
 WORD_FOR_WORD = 20.0  # standard deviations: what is said in a known way is nothing else
 _QUESTION_CHARACTERS = 400  # longer messages are asked by their beginning and their end
@@ -58,6 +63,7 @@ class _Shared:
 
     vectors: Vectors
     said: Bigrams  # of everyday talk
+    asked: Likelihoods | None  # of the fields of a profile
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,21 @@ class _Character:
     sources: tuple[Source, ...]
     vectors: Vectors  # of its own
     about: Bigrams  # of all but everyday talk, which stands at the end
+    dense: Vectors  # weight of the cosine, by source
     shared: _Shared
     bare: Mapping[str, Sequence[int]]  # letters of a source to where it stands
     behind: Mapping[str, float]  # what an origin loses for being asked after in ways all share
+
+    def behind_for(self, question: str) -> Mapping[str, float]:
+        """What each origin loses when this is asked; nothing where it is not named."""
+        asked = self.shared.asked
+        if asked is None:
+            return self.behind
+        unlikely = zip(asked.origins, asked.behind(question), strict=True)
+        return {
+            **self.behind,
+            **{origin: self.behind[origin] + UNLIKELY_BEHIND * away for origin, away in unlikely},
+        }
 
 
 class Index:
@@ -81,7 +99,7 @@ class Index:
         self._encoder = encoder
         self._lock = threading.Lock()
         self._ready: dict[str, _Character] = {}
-        self._shared: dict[tuple[Source, ...], _Shared] = {}
+        self._shared: dict[Hashable, _Shared] = {}
 
     def refresh(
         self, characters: Iterable[Character], stopped: threading.Event | None = None
@@ -143,9 +161,10 @@ class Index:
         query = self._encoder.encode_queries([marked(asked)])[0]
         cosines = np.concatenate([one @ query for one in (ready.vectors, ready.shared.vectors)])
         letters = np.concatenate([one.scores(asked) for one in (ready.about, ready.shared.said)])
-        scores = DENSE_WEIGHT * _standard(cosines) + (1 - DENSE_WEIGHT) * _standard(letters)
+        dense = ready.dense
+        scores = dense * _standard(cosines) + (1 - dense) * _standard(letters)
         scores[list(ready.bare.get(bare(asked), ()))] += WORD_FOR_WORD
-        best = _best_of_origins(ready.sources, scores, ready.behind)
+        best = _best_of_origins(ready.sources, scores, ready.behind_for(asked))
         own = [one for one in best if not _is_everyday(ready.sources[one])][: max(k, shown or k)]
         nearest = _nearest(ready.sources, cosines)
 
@@ -181,8 +200,13 @@ class Index:
         about = (*own, *(one for one in shared if not _is_everyday(one)))
         sources = (*own, *shared)
         letters: dict[str, list[int]] = {}
+        standing = {}
         for place, one in enumerate(sources):
             letters.setdefault(bare(one.text), []).append(place)
+            standing.setdefault(one.field, place)
+        for origin, ways in character.asked_commonly.items():
+            for way in ways[WAYS_ENCODED:]:  # the others are sources
+                letters.setdefault(bare(way), []).append(standing[origin])
         behind = {
             one.origin: BEYOND_BEHIND if _is_beyond(one) else EVERYDAY_BEHIND
             for one in sources
@@ -190,50 +214,30 @@ class Index:
         }
         behind |= dict.fromkeys(character.asked_commonly, ASKED_BEHIND)
         vectors = self._store.vectors_of(own)
+        asked = [one.origin.startswith((PROFILE, EVERYDAY)) for one in sources]
         return _Character(
             character, sources, vectors, Bigrams([one.text for one in about]),
-            self._shared_by(shared, vectors.shape[1]), letters, behind,
+            np.where(asked, DENSE_WEIGHT_ASKED, DENSE_WEIGHT).astype(np.float32),
+            self._shared_by(character, shared, vectors.shape[1]), letters, behind,
         )  # fmt: skip
 
-    def _shared_by(self, shared: tuple[Source, ...], width: int) -> _Shared:
+    def _shared_by(
+        self, character: Character, shared: tuple[Source, ...], width: int
+    ) -> _Shared:
         """Kept once for all characters that share these ways."""
+        asked = character.asked_commonly
+        key = (shared, tuple(asked.items()))
         with self._lock:
-            known = self._shared.get(shared)
+            known = self._shared.get(key)
         if known is None:
             # How rare a word is among everyday talk says nothing of the person's own passages.
             said = Bigrams([one.text for one in shared if _is_everyday(one)])
             none = np.zeros((0, width), np.float32)
-            known = _Shared(self._store.vectors_of(shared) if shared else none, said)
+            vectors = self._store.vectors_of(shared) if shared else none
+            known = _Shared(vectors, said, Likelihoods(asked) if asked else None)
             with self._lock:
-                self._shared[shared] = known
+                self._shared[key] = known
         return known
-
-
-class Refreshing:
-    """Brings an index up to date beside the visitors, who wait for their own character at most."""
-
-    def __init__(self, index: Index, characters: Iterable[Character]) -> None:
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(
-            target=self._run, args=(index, tuple(characters)), name="passages", daemon=True
-        )
-        self._thread.start()
-
-    def wait(self, seconds: float | None = None) -> bool:
-        """Until it has ended; whether it has."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    def stop(self) -> None:
-        """End it after the character that it is at."""
-        self._stopped.set()
-        self.wait()
-
-    def _run(self, index: Index, characters: tuple[Character, ...]) -> None:
-        try:
-            index.refresh(characters, self._stopped)
-        except (CheckpointError, StoreUnavailable) as error:
-            log.error("%s", error)  # whoever asks is told too
 
 
 def standalone(question: str, history: Sequence[str]) -> str:

@@ -14,6 +14,9 @@ from rolecraft.characters.model import BEYOND, Character, Dialogue, Everyday, Qu
 EVERYBODY = "."  # no id of a character
 EVERYDAY = "everyday."  # how the names of everyday passages begin
 PROFILE = "profile."  # and those of the fields of a profile
+# Of the ways of asking after one field, so many are compared with as vectors; further ones count by
+# their letters alone (`naive_bayes`), as they help a vector little and the first start would wait.
+WAYS_ENCODED = 400
 SCENE_CHARACTERS = 160  # what a prompt of 512 tokens can hold three of, beside the profile
 _ENDS = tuple("？?。！!…~～，,")
 _SENTENCES = re.compile(r"[^。！？!?…；;]+[。！？!?…；;]*[”」』’]*")
@@ -65,7 +68,9 @@ def shared_of(characters: Iterable[Character]) -> tuple[Source, ...]:
     asked: dict[str, tuple[str, ...]] = {}
     said: dict[str, tuple[str, ...]] = {}
     for character in characters:
-        asked.update(character.asked_commonly)
+        asked |= {
+            origin: ways[:WAYS_ENCODED] for origin, ways in character.asked_commonly.items()
+        }
         said.update({f"{EVERYDAY}{one.topic}": one.said for one in character.everyday})
     return tuple(
         Source(

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _BATCH = 500  # Chroma takes 5,461 records at once; smaller steps keep memory and waits short
+# Vectors are read by their ids and compared exactly; nothing walks the graph of neighbours, and
+# one that is as thin as can be is written in half the time.
+_GRAPH = {"space": "cosine", "max_neighbors": 2, "ef_construction": 2}
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,7 @@ class VectorStore:
         return self._client.get_or_create_collection(
             self._name(number),
             embedding_function=None,  # the default would download an English model
-            configuration={"hnsw": {"space": "cosine"}},
+            configuration={"hnsw": _GRAPH},
             metadata={"encoder": self._encoder.identity},
         )
 

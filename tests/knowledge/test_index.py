@@ -15,8 +15,9 @@ from rolecraft.characters.model import Answer, Everyday
 from rolecraft.errors import ConfigurationError, StoreUnavailable
 from rolecraft.knowledge.chroma import open_chroma
 from rolecraft.knowledge.encoder import FlagEncoder, Vectors
-from rolecraft.knowledge.index import Index, Refreshing, standalone
-from rolecraft.knowledge.passages import marked, searched_of
+from rolecraft.knowledge.index import Index, standalone
+from rolecraft.knowledge.passages import WAYS_ENCODED, marked, searched_of
+from rolecraft.knowledge.refreshing import Refreshing
 from rolecraft.knowledge.vectors import VectorStore
 from tests.chroma_server import chroma_server
 
@@ -389,6 +390,34 @@ def test_of_a_field_several_ways_that_fit_tell_more_than_the_nearest(
     store = VectorStore(open_chroma(folder), encoder)
     found = Index(store, encoder).retrieve(lu, "寅寅")
     assert [one.field for one in found][:2] == ["profile.residence", "profile.age"]
+    store.close()
+
+
+def test_ways_beyond_those_that_are_encoded_find_their_field_too(
+    folder: Path, encoder: FlagEncoder, lu: Character
+) -> None:
+    many = tuple(f"你{number}岁了没有" for number in range(WAYS_ENCODED))
+    ways = {"profile.age": (*many, "贵庚几何"), "profile.dream": ("将来图个什么奔头",)}
+    with Opened(folder, encoder) as opened:
+        found = opened.index.retrieve(dataclasses.replace(lu, asked_commonly=ways), "贵庚几何？")
+        assert found[0].field == "profile.age"
+        assert f"{many[-1]}？" in opened.encoder.passages
+        assert "贵庚几何？" not in opened.encoder.passages
+
+
+@pytest.mark.parametrize(
+    ("question", "field"), [("啥是你怕的", "profile.fears"), ("啥是你盼的", "profile.dream")]
+)
+def test_letters_tell_apart_what_vectors_do_not(
+    folder: Path, lu: Character, question: str, field: str
+) -> None:
+    ways = {"profile.fears": ("你怕的是啥", "怕啥"), "profile.dream": ("你盼的是啥", "盼啥")}
+    profile = {**lu.profile, "fears": "甲", "dream": "乙"}
+    encoder = Placed({})  # to which everything is alike
+    store = VectorStore(open_chroma(folder), encoder)
+    knowing = dataclasses.replace(lu, asked_commonly=ways, profile=profile)
+    found = [one.field for one in Index(store, encoder).retrieve(knowing, question, k=50)]
+    assert [one for one in found if one in ways][0] == field
     store.close()
 
 
