@@ -46,7 +46,6 @@ THRESHOLD = 0.25  # a cosine below it has nothing to do with the question; most 
 # it unless it stands out by so many standard deviations more.
 EVERYDAY_BEHIND = 1.0
 BEYOND_BEHIND = 0.8  # for what nobody here knows: what is told instead would be beside the point
-ASKED_BEHIND = 0.1
 UNLIKELY_BEHIND = 1.0  # times the standard deviations by which a field is the less likely one
 ENOUGH = 0.5  # similarity from which an everyday answer needs nothing beside it
 WORD_FOR_WORD = 20.0  # standard deviations: what is said in a known way is nothing else
@@ -77,7 +76,7 @@ class _Character:
     dense: Vectors  # weight of the cosine, by source
     shared: _Shared
     bare: Mapping[str, Sequence[int]]  # letters of a source to where it stands
-    behind: Mapping[str, float]  # what an origin loses for being asked after in ways all share
+    behind: Mapping[str, float]  # what an origin loses for being said in ways all share
 
     def behind_for(self, question: str) -> Mapping[str, float]:
         """What each origin loses when this is asked; nothing where it is not named."""
@@ -87,7 +86,7 @@ class _Character:
         unlikely = zip(asked.origins, asked.behind(question), strict=True)
         return {
             **self.behind,
-            **{origin: self.behind[origin] + UNLIKELY_BEHIND * away for origin, away in unlikely},
+            **{origin: UNLIKELY_BEHIND * away for origin, away in unlikely},
         }
 
 
@@ -212,7 +211,6 @@ class Index:
             for one in sources
             if _is_everyday(one)
         }
-        behind |= dict.fromkeys(character.asked_commonly, ASKED_BEHIND)
         vectors = self._store.vectors_of(own)
         asked = [one.origin.startswith((PROFILE, EVERYDAY)) for one in sources]
         return _Character(
@@ -221,9 +219,7 @@ class Index:
             self._shared_by(character, shared, vectors.shape[1]), letters, behind,
         )  # fmt: skip
 
-    def _shared_by(
-        self, character: Character, shared: tuple[Source, ...], width: int
-    ) -> _Shared:
+    def _shared_by(self, character: Character, shared: tuple[Source, ...], width: int) -> _Shared:
         """Kept once for all characters that share these ways."""
         asked = character.asked_commonly
         key = (shared, tuple(asked.items()))

@@ -14,7 +14,7 @@ from sklearn.naive_bayes import MultinomialNB
 
 from rolecraft.knowledge.passages import marked
 
-SMOOTHING = 0.1  # added to each count; best on held-out wordings
+SMOOTHING = 0.05  # added to each count; best on held-out wordings
 
 
 class Likelihoods:

@@ -68,9 +68,7 @@ def shared_of(characters: Iterable[Character]) -> tuple[Source, ...]:
     asked: dict[str, tuple[str, ...]] = {}
     said: dict[str, tuple[str, ...]] = {}
     for character in characters:
-        asked |= {
-            origin: ways[:WAYS_ENCODED] for origin, ways in character.asked_commonly.items()
-        }
+        asked |= {origin: ways[:WAYS_ENCODED] for origin, ways in character.asked_commonly.items()}
         said.update({f"{EVERYDAY}{one.topic}": one.said for one in character.everyday})
     return tuple(
         Source(
