@@ -199,7 +199,7 @@ class Index:
         about = (*own, *(one for one in shared if not _is_everyday(one)))
         sources = (*own, *shared)
         letters: dict[str, list[int]] = {}
-        standing = {}
+        standing: dict[str, int] = {}
         for place, one in enumerate(sources):
             letters.setdefault(bare(one.text), []).append(place)
             standing.setdefault(one.field, place)
