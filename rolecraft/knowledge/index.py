@@ -23,7 +23,6 @@ from rolecraft.knowledge.passages import (
     EVERYBODY,
     EVERYDAY,
     PROFILE,
-    WAYS_ENCODED,
     Source,
     marked,
     searched_of,
@@ -63,6 +62,7 @@ class _Shared:
     vectors: Vectors
     said: Bigrams  # of everyday talk
     asked: Likelihoods | None  # of the fields of a profile
+    known: Mapping[str, set[str]]  # letters of a way to the origins that it tells of
 
 
 @dataclass(frozen=True)
@@ -75,19 +75,20 @@ class _Character:
     about: Bigrams  # of all but everyday talk, which stands at the end
     dense: Vectors  # weight of the cosine, by source
     shared: _Shared
-    bare: Mapping[str, Sequence[int]]  # letters of a source to where it stands
+    known: Mapping[str, set[str]]  # letters of a source of its own to its origins
     behind: Mapping[str, float]  # what an origin loses for being said in ways all share
 
     def behind_for(self, question: str) -> Mapping[str, float]:
         """What each origin loses when this is asked; nothing where it is not named."""
+        lost = dict(self.behind)
         asked = self.shared.asked
-        if asked is None:
-            return self.behind
-        unlikely = zip(asked.origins, asked.behind(question), strict=True)
-        return {
-            **self.behind,
-            **{origin: UNLIKELY_BEHIND * away for origin, away in unlikely},
-        }
+        if asked:
+            for origin, away in zip(asked.origins, asked.behind(question), strict=True):
+                lost[origin] = UNLIKELY_BEHIND * away
+        for known in (self.known, self.shared.known):
+            for origin in known.get(bare(question), ()):
+                lost[origin] = -WORD_FOR_WORD
+        return lost
 
 
 class Index:
@@ -162,7 +163,6 @@ class Index:
         letters = np.concatenate([one.scores(asked) for one in (ready.about, ready.shared.said)])
         dense = ready.dense
         scores = dense * _standard(cosines) + (1 - dense) * _standard(letters)
-        scores[list(ready.bare.get(bare(asked), ()))] += WORD_FOR_WORD
         best = _best_of_origins(ready.sources, scores, ready.behind_for(asked))
         own = [one for one in best if not _is_everyday(ready.sources[one])][: max(k, shown or k)]
         nearest = _nearest(ready.sources, cosines)
@@ -198,14 +198,6 @@ class Index:
             self._store.refresh(EVERYBODY, shared, whole=False)
         about = (*own, *(one for one in shared if not _is_everyday(one)))
         sources = (*own, *shared)
-        letters: dict[str, list[int]] = {}
-        standing: dict[str, int] = {}
-        for place, one in enumerate(sources):
-            letters.setdefault(bare(one.text), []).append(place)
-            standing.setdefault(one.field, place)
-        for origin, ways in character.asked_commonly.items():
-            for way in ways[WAYS_ENCODED:]:  # the others are sources
-                letters.setdefault(bare(way), []).append(standing[origin])
         behind = {
             one.origin: BEYOND_BEHIND if _is_beyond(one) else EVERYDAY_BEHIND
             for one in sources
@@ -216,7 +208,7 @@ class Index:
         return _Character(
             character, sources, vectors, Bigrams([one.text for one in about]),
             np.where(asked, DENSE_WEIGHT_ASKED, DENSE_WEIGHT).astype(np.float32),
-            self._shared_by(character, shared, vectors.shape[1]), letters, behind,
+            self._shared_by(character, shared, vectors.shape[1]), _known(own), behind,
         )  # fmt: skip
 
     def _shared_by(self, character: Character, shared: tuple[Source, ...], width: int) -> _Shared:
@@ -230,7 +222,11 @@ class Index:
             said = Bigrams([one.text for one in shared if _is_everyday(one)])
             none = np.zeros((0, width), np.float32)
             vectors = self._store.vectors_of(shared) if shared else none
-            known = _Shared(vectors, said, Likelihoods(asked) if asked else None)
+            ways = _known(shared)
+            for origin, some in asked.items():  # those that are not encoded too
+                for way in some:
+                    ways.setdefault(bare(way), set()).add(origin)
+            known = _Shared(vectors, said, Likelihoods(asked) if asked else None, ways)
             with self._lock:
                 self._shared[key] = known
         return known
@@ -278,6 +274,13 @@ def _best_of_origins(
         return sum(weight * score for weight, score in counted) - behind.get(origin, 0.0)
 
     return [originals[origin] for origin in sorted(originals, key=standing, reverse=True)]
+
+
+def _known(sources: Iterable[Source]) -> dict[str, set[str]]:
+    known: dict[str, set[str]] = {}
+    for one in sources:
+        known.setdefault(bare(one.text), set()).add(one.origin)
+    return known
 
 
 def _is_everyday(source: Source) -> bool:
