@@ -148,10 +148,9 @@ def _check(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _retrieve(args: argparse.Namespace, settings: Settings) -> int:
-    from rolecraft.services import command_folder, open_knowledge
+    from rolecraft.services import command_knowledge
 
-    with command_folder(settings) as folder:
-        shelf, _, index = open_knowledge(settings, folder)
+    with command_knowledge(settings) as (shelf, _, index):
         found = index.retrieve(
             shelf.get(args.character), args.question, k=args.k, everyday=args.everyday
         )
@@ -165,11 +164,10 @@ def _retrieve(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _chat(args: argparse.Namespace, settings: Settings) -> int:
-    from rolecraft.services import command_folder, open_catalog, open_knowledge
+    from rolecraft.services import command_knowledge, open_catalog
 
     texts = [clean(text, settings.message_limit) for text in args.text]
-    with command_folder(settings) as folder:
-        shelf, encoder, index = open_knowledge(settings, folder)
+    with command_knowledge(settings) as (shelf, encoder, index):
         character = shelf.get(args.character)
         catalog = open_catalog(settings, shelf, encoder)
         name = args.engine or catalog.default

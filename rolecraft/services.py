@@ -146,29 +146,36 @@ class Services:
 
 def open_knowledge(settings: Settings, folder: Path) -> tuple[Shelf, Encoder, Index]:
     """The shelf, the encoder of the profile and the index over both."""
-    shelf = open_shelf(settings)
-    name = ENCODERS[settings.profile]
-    local = settings.models_dir / name
-    encoder = load_encoder(local if local.is_dir() else name)
-    store = VectorStore(open_chroma(folder / "chroma", settings.chroma_url), encoder)
-    index = Index(store, encoder)
-    return shelf, encoder, index
+    shelf, encoder = open_shelf(settings), _open_encoder(settings)
+    return shelf, encoder, _open_index(settings, encoder, folder)
 
 
 @contextmanager
-def command_folder(settings: Settings) -> Iterator[Path]:
-    """Where a command keeps passages: beside those of the page, which may be open at the time.
+def command_knowledge(settings: Settings) -> Iterator[tuple[Shelf, Encoder, Index]]:
+    """The same for a command, whose passages lie beside the page's, which may be open.
 
-    It stays, so that the next command encodes nothing anew. While another command holds it, and
-    where nothing can be written, one that is thrown away does.
+    They stay, so that the next command encodes nothing anew. While another command holds their
+    folder, and where nothing can be written, one that is thrown away does.
     """
+    shelf, encoder = open_shelf(settings), _open_encoder(settings)
     with ExitStack() as undo:
         try:
             folder = undo.enter_context(DataFolder.claim(settings.data_dir / "commands")).path
         except (DataFolderBusy, StoreUnavailable) as error:
             log.info("%s This command encodes the passages for itself.", error)
             folder = Path(undo.enter_context(TemporaryDirectory(prefix="rolecraft-")))
-        yield folder
+        yield shelf, encoder, _open_index(settings, encoder, folder)
+
+
+def _open_encoder(settings: Settings) -> Encoder:
+    name = ENCODERS[settings.profile]
+    local = settings.models_dir / name
+    return load_encoder(local if local.is_dir() else name)
+
+
+def _open_index(settings: Settings, encoder: Encoder, folder: Path) -> Index:
+    store = VectorStore(open_chroma(folder / "chroma", settings.chroma_url), encoder)
+    return Index(store, encoder)
 
 
 def open_shelf(settings: Settings) -> Shelf:

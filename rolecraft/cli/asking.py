@@ -8,7 +8,7 @@ from rolecraft import chat
 from rolecraft.characters import Character, Shelf
 from rolecraft.conversation import Conversation, Reply
 from rolecraft.engines.base import Engine
-from rolecraft.services import command_folder, open_catalog, open_knowledge
+from rolecraft.services import command_knowledge, open_catalog
 from rolecraft.settings import Settings
 
 Ask = Callable[[Character, Conversation], Reply]
@@ -17,8 +17,7 @@ Ask = Callable[[Character, Conversation], Reply]
 @contextmanager
 def asker(settings: Settings, seed: int) -> Iterator[tuple[Shelf, Callable[[str], Ask]]]:
     """The shelf, and a function that turns the name of an engine into something to ask."""
-    with command_folder(settings) as folder:
-        shelf, encoder, index = open_knowledge(settings, folder)
+    with command_knowledge(settings) as (shelf, encoder, index):
         catalog = open_catalog(settings, shelf, encoder)
 
         def ready(name: str) -> Ask:
@@ -40,6 +39,5 @@ def asker(settings: Settings, seed: int) -> Iterator[tuple[Shelf, Callable[[str]
 @contextmanager
 def engines(settings: Settings) -> Iterator[Callable[[str], Engine]]:
     """A function that opens the engine of a name."""
-    with command_folder(settings) as folder:
-        shelf, encoder, _ = open_knowledge(settings, folder)
+    with command_knowledge(settings) as (shelf, encoder, _):
         yield open_catalog(settings, shelf, encoder).open
