@@ -19,6 +19,7 @@ from rolecraft.conversation import Passage
 from rolecraft.knowledge.bm25 import Bigrams
 from rolecraft.knowledge.encoder import Encoder, Vectors
 from rolecraft.knowledge.naive_bayes import Likelihoods
+from rolecraft.knowledge.origins import Origins
 from rolecraft.knowledge.passages import (
     EVERYBODY,
     EVERYDAY,
@@ -36,10 +37,6 @@ log = logging.getLogger(__name__)
 # rare words, fields and talk by the many ways of asking, among which some word is always alike.
 DENSE_WEIGHT = 0.88
 DENSE_WEIGHT_ASKED = 0.95
-# How much the best passages of an origin count, best first: two that fit tell more than one. A
-# field of the profile is asked after in hundreds of ways, of which one alone may be near by chance.
-TOGETHER = (1.0, 0.3)
-FIELD_TOGETHER = (0.47, 0.33, 0.23, 0.16, 0.11)
 THRESHOLD = 0.25  # a cosine below it has nothing to do with the question; most sources are above
 # What all share is said in many ways and wins by their number; what is a person's own goes before
 # it unless it stands out by so many standard deviations more.
@@ -71,6 +68,7 @@ class _Character:
 
     character: Character
     sources: tuple[Source, ...]
+    origins: Origins
     vectors: Vectors  # of its own
     about: Bigrams  # of all but everyday talk, which stands at the end
     dense: Vectors  # weight of the cosine, by source
@@ -163,9 +161,9 @@ class Index:
         letters = np.concatenate([one.scores(asked) for one in (ready.about, ready.shared.said)])
         dense = ready.dense
         scores = dense * _standard(cosines) + (1 - dense) * _standard(letters)
-        best = _best_of_origins(ready.sources, scores, ready.behind_for(asked))
+        best = ready.origins.best(scores, ready.behind_for(asked))
         own = [one for one in best if not _is_everyday(ready.sources[one])][: max(k, shown or k)]
-        nearest = _nearest(ready.sources, cosines)
+        nearest = ready.origins.nearest(cosines)
 
         def passage(position: int, wanted: bool) -> Passage:
             source = ready.sources[position]
@@ -206,9 +204,10 @@ class Index:
         vectors = self._store.vectors_of(own)
         asked = [one.origin.startswith((PROFILE, EVERYDAY)) for one in sources]
         return _Character(
-            character, sources, vectors, Bigrams([one.text for one in about]),
+            character, sources, Origins(sources), vectors, Bigrams([one.text for one in about]),
             np.where(asked, DENSE_WEIGHT_ASKED, DENSE_WEIGHT).astype(np.float32),
-            self._shared_by(character, shared, vectors.shape[1]), _known(own), behind,
+            self._shared_by(character, shared, vectors.shape[1]),
+            _known((one.text, one.origin) for one in own), behind,
         )  # fmt: skip
 
     def _shared_by(self, character: Character, shared: tuple[Source, ...], width: int) -> _Shared:
@@ -222,11 +221,9 @@ class Index:
             said = Bigrams([one.text for one in shared if _is_everyday(one)])
             none = np.zeros((0, width), np.float32)
             vectors = self._store.vectors_of(shared) if shared else none
-            ways = _known(shared)
-            for origin, some in asked.items():  # those that are not encoded too
-                for way in some:
-                    ways.setdefault(bare(way), set()).add(origin)
-            known = _Shared(vectors, said, Likelihoods(asked) if asked else None, ways)
+            ways = [(one.text, one.origin) for one in shared]
+            ways += [(way, origin) for origin, some in asked.items() for way in some]
+            known = _Shared(vectors, said, Likelihoods(asked) if asked else None, _known(ways))
             with self._lock:
                 self._shared[key] = known
         return known
@@ -249,37 +246,10 @@ def _standard(scores: Vectors) -> Vectors:
     return (scores - scores.mean()) / spread if spread > 1e-6 else np.zeros_like(scores)
 
 
-def _best_of_origins(
-    sources: Sequence[Source], scores: Vectors, behind: Mapping[str, float]
-) -> list[int]:
-    """Positions, best first, one for each origin, told by its best passages together.
-
-    An answered question counts for the field or scene that it was drawn from. A field then stands
-    for itself, being the shorter and plainer statement; of a scene what is nearest stands: its
-    best piece, or what the character answered about it.
-    """
-    originals: dict[str, int] = {}
-    found: dict[str, list[float]] = {}
-    for position in (int(place) for place in np.argsort(-scores, kind="stable")):
-        origin = sources[position].origin
-        found.setdefault(origin, []).append(float(scores[position]))
-        if _stands(sources[position]):
-            originals.setdefault(origin, position)
-
-    def standing(origin: str) -> float:
-        weights = FIELD_TOGETHER if origin.startswith(PROFILE) else TOGETHER
-        best = found[origin][: len(weights)]
-        missing = best[:1] * (len(weights) - len(best))  # one alone is its own runner-up
-        counted = zip(weights, best + missing, strict=True)
-        return sum(weight * score for weight, score in counted) - behind.get(origin, 0.0)
-
-    return [originals[origin] for origin in sorted(originals, key=standing, reverse=True)]
-
-
-def _known(sources: Iterable[Source]) -> dict[str, set[str]]:
+def _known(ways: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
     known: dict[str, set[str]] = {}
-    for one in sources:
-        known.setdefault(bare(one.text), set()).add(one.origin)
+    for way, origin in ways:
+        known.setdefault(bare(way), set()).add(origin)
     return known
 
 
@@ -289,16 +259,3 @@ def _is_everyday(source: Source) -> bool:
 
 def _is_beyond(source: Source) -> bool:
     return source.origin.startswith(f"{EVERYDAY}{BEYOND}")
-
-
-def _stands(source: Source) -> bool:
-    """Whether a source may be shown for its origin."""
-    told = source.origin.startswith("script.") and source.field.startswith("question.")
-    return told or source.field == source.origin
-
-
-def _nearest(sources: Sequence[Source], cosines: Vectors) -> dict[str, float]:
-    nearest: dict[str, float] = {}
-    for source, cosine in zip(sources, cosines, strict=True):
-        nearest[source.origin] = max(nearest.get(source.origin, -1.0), float(cosine))
-    return nearest
