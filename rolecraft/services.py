@@ -158,11 +158,12 @@ def command_knowledge(settings: Settings) -> Iterator[tuple[Shelf, Encoder, Inde
     folder, and where nothing can be written, one that is thrown away does.
     """
     shelf, encoder = open_shelf(settings), _open_encoder(settings)
+    kept = settings.data_dir / "commands"
     with ExitStack() as undo:
         try:
-            folder = undo.enter_context(DataFolder.claim(settings.data_dir / "commands")).path
-        except (DataFolderBusy, StoreUnavailable) as error:
-            log.info("%s This command encodes the passages for itself.", error)
+            folder = undo.enter_context(DataFolder.claim(kept)).path
+        except (DataFolderBusy, StoreUnavailable):
+            log.info("%s is busy or cannot be written: passages are encoded anew.", kept)
             folder = Path(undo.enter_context(TemporaryDirectory(prefix="rolecraft-")))
         yield shelf, encoder, _open_index(settings, encoder, folder)
 

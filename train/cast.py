@@ -14,7 +14,7 @@ from rolecraft.characters import read_shelf
 from rolecraft.characters.model import Character, Dialogue, Everyday, Question
 from rolecraft.conversation import Message, Passage
 from rolecraft.knowledge.passages import Source, passages_of
-from train.imagine import Answered, Imagination, talk
+from train.imagine import FIRST, Answered, Imagination, talk
 from train.topics import CHARACTERS
 
 # Questions, scenes, general answers, imagined wordings of real facts, what everybody says.
@@ -91,7 +91,7 @@ class Cast:
         right = right or [source for source in sources if source.field == one.source]
         # Of a scene retrieval brings the nearest piece, or what was answered about it.
         chosen = self.rng.sample(right, min(len(right), 1))
-        if not one.source and self.rng.random() < 0.25:
+        if not one.source and self.rng.random() < 0.1:
             chosen = []
         beside = [p for p in self.noise(character, 3 - len(chosen)) if p.field != own]
         value = one.answer if wanted == own and chosen else ""
@@ -105,7 +105,7 @@ class Cast:
         # Where retrieval is sure of an everyday answer, nothing stands beside it.
         alone = self.rng.random() < 0.6
         beside = [p for p in self.noise(character, 0 if alone else 2) if p.field != field]
-        first = self.rng.random() < 0.85
+        first = self.rng.random() < FIRST
         passages = (*right, *beside) if first else (*beside, *right)
         answer = one.answer
         question = self.rng.choice(one.said or (one.topic,))

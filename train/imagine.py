@@ -28,7 +28,8 @@ NEAR = (
     ("family", "relationships", "personality"), ("name", "catchphrase", "occupation"),
     ("favourite_colour", "favourite_food", "dislikes"),
 )  # fmt: skip
-GIVEN = 0.92  # of everyday talk: the person's answer stands in the prompt, as retrieval brings it
+GIVEN = 0.98  # of everyday talk: the person's answer stands in the prompt, as retrieval brings it
+FIRST = 0.97  # of right passages stand before the others, as retrieval ranks the fields it finds
 _LAST = "？。！"
 _BEHIND = ("呀", "呢", "啦", "啊", "嘛", "来着", "呀？", "呢？", "啊？", "？？")
 _IDENTITY = Identity("author", "")
@@ -122,8 +123,7 @@ class Imagination:
         near = [key for some in NEAR if field in some for key in some if key in others]
         if near and self.rng.random() < 0.5:
             wrong[0] = self._passage(character, self.rng.choice(near))
-        # Retrieval puts the right passage first about four times in five.
-        place = 0 if self.rng.random() < 0.8 else self.rng.randint(0, len(wrong))
+        place = 0 if self.rng.random() < FIRST else self.rng.randint(0, len(wrong))
         return (*wrong[:place], *right, *wrong[place:])
 
     def _beside(self, fact: Passage, topic: Topic | None) -> Passage:

@@ -51,6 +51,11 @@ class Exercises:
         return tuple(messages)
 
     def _value(self) -> str:
+        if self.rng.random() < 0.25:
+            return self._part() + self.rng.choice(("，", "的")) + self._part()
+        return self._part()
+
+    def _part(self) -> str:
         rng = self.rng
         kind = rng.random()
         if kind < 0.3:

@@ -21,6 +21,7 @@ LONGEST_TEXT, SHORT = 300, 24  # characters
 EMOTIONS = Path(__file__).parent.parent / "models" / "emotions"
 ANSWERS = 8000  # lines that imagined people may have said
 _PAUSE = re.compile(r"[，。！？、；：\s]")
+_JOINTS = ("，", "，", "的", "")
 
 Thing = TypeVar("Thing")
 
@@ -146,8 +147,11 @@ def _answers(lines: Sequence[str], seed: int) -> list[Answer]:
 
 
 def _phrases(lines: Sequence[str], words: Sequence[str], seed: int) -> list[str]:
-    """Parts of lines and words side by side: facts that no list holds."""
+    """Parts of lines, words side by side, and two of either in one: facts that no list holds."""
     rng = random.Random(f"{seed}/phrases")
     clauses = {part for line in lines for part in _PAUSE.split(line)}
     short = sorted(clause for clause in clauses if 2 <= len(clause) <= 8)
-    return short + ["".join(rng.choices(words, k=rng.randint(2, 4))) for _ in short]
+    short += ["".join(rng.choices(words, k=rng.randint(2, 4))) for _ in short]
+    # What has a pause or a 的 in it is otherwise told only as far as there.
+    joined = ["".join((rng.choice(short), rng.choice(_JOINTS), rng.choice(short))) for _ in short]
+    return short + joined

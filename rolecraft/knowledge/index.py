@@ -13,12 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rolecraft.characters.model import BEYOND, Character
-from rolecraft.characters.overlap import bare
+from rolecraft.characters.model import Character
 from rolecraft.conversation import Passage
-from rolecraft.knowledge.bm25 import Bigrams
+from rolecraft.knowledge.bm25 import Bigrams, Postings
 from rolecraft.knowledge.encoder import Encoder, Vectors
-from rolecraft.knowledge.naive_bayes import Likelihoods
 from rolecraft.knowledge.origins import Origins
 from rolecraft.knowledge.passages import (
     EVERYBODY,
@@ -30,6 +28,7 @@ from rolecraft.knowledge.passages import (
     shared_of,
 )
 from rolecraft.knowledge.vectors import Refresh, VectorStore
+from rolecraft.knowledge.ways import Ways, by_letters, is_everyday, said_word_for_word
 
 log = logging.getLogger(__name__)
 
@@ -38,28 +37,12 @@ log = logging.getLogger(__name__)
 DENSE_WEIGHT = 0.88
 DENSE_WEIGHT_ASKED = 0.95
 THRESHOLD = 0.25  # a cosine below it has nothing to do with the question; most sources are above
-# What all share is said in many ways and wins by their number; what is a person's own goes before
-# it unless it stands out by so many standard deviations more.
-EVERYDAY_BEHIND = 1.0
-BEYOND_BEHIND = 0.8  # for what nobody here knows: what is told instead would be beside the point
-UNLIKELY_BEHIND = 1.0  # times the standard deviations by which a field is the less likely one
 ENOUGH = 0.5  # similarity from which an everyday answer needs nothing beside it
-WORD_FOR_WORD = 20.0  # standard deviations: what is said in a known way is nothing else
 _QUESTION_CHARACTERS = 400  # longer messages are asked by their beginning and their end
 _FRAGMENT = re.compile(
     r"^(那|那么|还有|然后|后来|所以|为什么|为啥|怎么会|真的|是吗|接着|哪)|[他她它]|呢[？?]?$|"
     r"^(这|那)(个|里|边|样|时|次|件|是)"
 )
-
-
-@dataclass(frozen=True)
-class _Shared:
-    """What is kept once of the ways that many characters share."""
-
-    vectors: Vectors
-    said: Bigrams  # of everyday talk
-    asked: Likelihoods | None  # of the fields of a profile
-    known: Mapping[str, set[str]]  # letters of a way to the origins that it tells of
 
 
 @dataclass(frozen=True)
@@ -72,21 +55,13 @@ class _Character:
     vectors: Vectors  # of its own
     about: Bigrams  # of all but everyday talk, which stands at the end
     dense: Vectors  # weight of the cosine, by source
-    shared: _Shared
+    shared: Ways
     known: Mapping[str, set[str]]  # letters of a source of its own to its origins
-    behind: Mapping[str, float]  # what an origin loses for being said in ways all share
 
-    def behind_for(self, question: str) -> Mapping[str, float]:
-        """What each origin loses when this is asked; nothing where it is not named."""
-        lost = dict(self.behind)
-        asked = self.shared.asked
-        if asked:
-            for origin, away in zip(asked.origins, asked.behind(question), strict=True):
-                lost[origin] = UNLIKELY_BEHIND * away
-        for known in (self.known, self.shared.known):
-            for origin in known.get(bare(question), ()):
-                lost[origin] = -WORD_FOR_WORD
-        return lost
+    def best(self, scores: Vectors, question: str) -> list[int]:
+        """Places of the sources that stand best for their origins when this is asked."""
+        behind = self.shared.behind(question) | said_word_for_word(self.known, question)
+        return self.origins.best(scores, behind)
 
 
 class Index:
@@ -97,7 +72,7 @@ class Index:
         self._encoder = encoder
         self._lock = threading.Lock()
         self._ready: dict[str, _Character] = {}
-        self._shared: dict[Hashable, _Shared] = {}
+        self._shared: dict[Hashable, Ways] = {}
 
     def refresh(
         self, characters: Iterable[Character], stopped: threading.Event | None = None
@@ -161,8 +136,8 @@ class Index:
         letters = np.concatenate([one.scores(asked) for one in (ready.about, ready.shared.said)])
         dense = ready.dense
         scores = dense * _standard(cosines) + (1 - dense) * _standard(letters)
-        best = ready.origins.best(scores, ready.behind_for(asked))
-        own = [one for one in best if not _is_everyday(ready.sources[one])][: max(k, shown or k)]
+        best = ready.best(scores, asked)
+        own = [one for one in best if not is_everyday(ready.sources[one])][: max(k, shown or k)]
         nearest = ready.origins.nearest(cosines)
 
         def passage(position: int, wanted: bool) -> Passage:
@@ -172,7 +147,7 @@ class Index:
             return Passage(source.field, source.text, round(similarity, 4), used)
 
         passages = [passage(position, rank < k) for rank, position in enumerate(own)]
-        for position in [one for one in best if everyday and _is_everyday(ready.sources[one])][:1]:
+        for position in [one for one in best if everyday and is_everyday(ready.sources[one])][:1]:
             first = not own or best.index(position) < best.index(own[0])
             said = passage(position, first)
             if said.used and said.similarity >= ENOUGH:
@@ -192,38 +167,29 @@ class Index:
     def _prepared(self, character: Character) -> _Character:
         own, shared = searched_of(character), shared_of([character])
         self._store.refresh(character.id, own)
-        if shared:  # of which others have more
-            self._store.refresh(EVERYBODY, shared, whole=False)
-        about = (*own, *(one for one in shared if not _is_everyday(one)))
-        sources = (*own, *shared)
-        behind = {
-            one.origin: BEYOND_BEHIND if _is_beyond(one) else EVERYDAY_BEHIND
-            for one in sources
-            if _is_everyday(one)
-        }
         vectors = self._store.vectors_of(own)
+        common = self._shared_by(character, shared, vectors.shape[1])
+        sources = (*own, *shared)
         asked = [one.origin.startswith((PROFILE, EVERYDAY)) for one in sources]
         return _Character(
-            character, sources, Origins(sources), vectors, Bigrams([one.text for one in about]),
-            np.where(asked, DENSE_WEIGHT_ASKED, DENSE_WEIGHT).astype(np.float32),
-            self._shared_by(character, shared, vectors.shape[1]),
-            _known((one.text, one.origin) for one in own), behind,
+            character, sources, Origins(sources), vectors,
+            Bigrams(Postings([one.text for one in own]), common.asked),
+            np.where(asked, DENSE_WEIGHT_ASKED, DENSE_WEIGHT).astype(np.float32), common,
+            by_letters((one.text, one.origin) for one in own),
         )  # fmt: skip
 
-    def _shared_by(self, character: Character, shared: tuple[Source, ...], width: int) -> _Shared:
+    def _shared_by(self, character: Character, shared: tuple[Source, ...], width: int) -> Ways:
         """Kept once for all characters that share these ways."""
         asked = character.asked_commonly
         key = (shared, tuple(asked.items()))
         with self._lock:
             known = self._shared.get(key)
         if known is None:
-            # How rare a word is among everyday talk says nothing of the person's own passages.
-            said = Bigrams([one.text for one in shared if _is_everyday(one)])
-            none = np.zeros((0, width), np.float32)
-            vectors = self._store.vectors_of(shared) if shared else none
-            ways = [(one.text, one.origin) for one in shared]
-            ways += [(way, origin) for origin, some in asked.items() for way in some]
-            known = _Shared(vectors, said, Likelihoods(asked) if asked else None, _known(ways))
+            vectors = np.zeros((0, width), np.float32)
+            if shared:
+                self._store.refresh(EVERYBODY, shared, whole=False)  # others have more of them
+                vectors = self._store.vectors_of(shared)
+            known = Ways(shared, vectors, asked)
             with self._lock:
                 self._shared[key] = known
         return known
@@ -244,18 +210,3 @@ def _standard(scores: Vectors) -> Vectors:
     """How many standard deviations each score stands out: makes scores of any scale addable."""
     spread = float(scores.std())
     return (scores - scores.mean()) / spread if spread > 1e-6 else np.zeros_like(scores)
-
-
-def _known(ways: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
-    known: dict[str, set[str]] = {}
-    for way, origin in ways:
-        known.setdefault(bare(way), set()).add(origin)
-    return known
-
-
-def _is_everyday(source: Source) -> bool:
-    return source.origin.startswith(EVERYDAY)
-
-
-def _is_beyond(source: Source) -> bool:
-    return source.origin.startswith(f"{EVERYDAY}{BEYOND}")
