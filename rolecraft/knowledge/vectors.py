@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _BATCH = 500  # Chroma takes 5,461 records at once; smaller steps keep memory and waits short
+_PAGE = 5000  # and reads fewer than 32,766, which is as many as SQLite binds
 # Vectors are read by their ids and compared exactly; nothing walks the graph of neighbours, and
 # one that is as thin as can be is written in half the time.
 _GRAPH = {"space": "cosine", "max_neighbors": 2, "ef_construction": 2}
@@ -80,12 +81,7 @@ class VectorStore:
     def keep_only(self, characters: Collection[str]) -> int:
         """Remove the passages of every other character; the number that went."""
         with self._lock:
-            found = self._collection.get(include=["metadatas"])
-            gone = [
-                identity
-                for identity, metadata in zip(found["ids"], found["metadatas"], strict=True)
-                if (metadata or {}).get("character") not in characters
-            ]
+            gone = list(self._stored({"character": {"$nin": list(characters)}}))
             for batch in _batches(gone):
                 self._collection.delete(ids=list(batch))
             return len(gone)
@@ -95,14 +91,16 @@ class VectorStore:
 
         Raises `StoreUnavailable` when one of them is not there; `refresh` brings it.
         """
+        by_id: dict[str, Any] = {}
         try:
-            found = self._collection.get(ids=[one.id for one in sources], include=["embeddings"])
+            for batch in _batches(sources):
+                found = self._collection.get(ids=[one.id for one in batch], include=["embeddings"])
+                by_id |= zip(found["ids"], found["embeddings"], strict=True)
         except Exception as error:
             raise StoreUnavailable(
                 f"The index of passages cannot be read ({first_line(error)}). "
                 "Start again: it is rebuilt from the characters' files."
             ) from error
-        by_id = dict(zip(found["ids"], found["embeddings"], strict=True))
         missing = [one.id for one in sources if one.id not in by_id]
         if missing:
             raise StoreUnavailable(
@@ -140,11 +138,7 @@ class VectorStore:
         return moved
 
     def _update(self, character: str, sources: Sequence[Source], whole: bool) -> Refresh:
-        found = self._collection.get(where={"character": character}, include=["metadatas"])
-        stored = {
-            identity: str((metadata or {}).get("sha256", ""))
-            for identity, metadata in zip(found["ids"], found["metadatas"], strict=True)
-        }
+        stored = self._stored({"character": character})
         wanted = {one.id: one.sha256 for one in sources}
         removed = [identity for identity in stored if whole and identity not in wanted]
         changed = [one for one in sources if stored.get(one.id) != one.sha256]
@@ -158,6 +152,18 @@ class VectorStore:
                 metadatas=[_metadata(one) for one in part],
             )
         return Refresh(len(sources) - len(changed), len(changed), len(removed))
+
+    def _stored(self, where: dict[str, Any]) -> dict[str, str]:
+        """The ids of what is stored of these, with the hashes."""
+        stored: dict[str, str] = {}
+        while True:
+            page = self._collection.get(
+                where=where, include=["metadatas"], limit=_PAGE, offset=len(stored)
+            )
+            for identity, metadata in zip(page["ids"], page["metadatas"], strict=True):
+                stored[identity] = str((metadata or {}).get("sha256", ""))
+            if len(page["ids"]) < _PAGE:
+                return stored
 
     def _sound(self, sources: Sequence[Source]) -> bool:
         """Whether every vector can still be read: a lost index file shows only then."""

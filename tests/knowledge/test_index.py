@@ -194,6 +194,23 @@ def test_characters_that_left_are_removed(
         assert result.removed == len(searched_of(shelf.get("安然")))
 
 
+def test_more_passages_than_one_page_of_the_store(
+    folder: Path,
+    encoder: FlagEncoder,
+    shelf: Shelf,
+    lu: Character,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rolecraft.knowledge.vectors._PAGE", 3)
+    monkeypatch.setattr("rolecraft.knowledge.vectors._BATCH", 2)
+    with Opened(folder, encoder) as opened:
+        assert opened.index.refresh(shelf.characters).encoded == total(shelf)
+        again = opened.index.refresh(shelf.characters)
+        assert (again.kept, again.encoded, again.removed) == (total(shelf), 0, 0)
+        assert opened.index.retrieve(lu, "年龄：46岁")[0].field == "profile.age"
+        assert opened.index.refresh([lu]).removed == len(searched_of(shelf.get("安然")))
+
+
 def test_a_character_that_was_never_refreshed_is_brought_in(
     folder: Path, encoder: FlagEncoder, lu: Character
 ) -> None:
