@@ -5,8 +5,6 @@ Knows no encoder and no store: the ways come with their vectors.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
-
 from rolecraft.characters.model import BEYOND
 from rolecraft.characters.overlap import bare
 from rolecraft.knowledge.bm25 import Bigrams, Postings
@@ -21,10 +19,11 @@ BEYOND_BEHIND = 0.8  # for what nobody here knows: what is told instead would be
 # Times the standard deviations by which a field, or a topic of everyday talk, is less likely.
 UNLIKELY_BEHIND = 1.0
 UNLIKELY_TOPIC_BEHIND = 0.6
-# Times the logarithm by which it is less likely that a field, everyday talk, or what nobody knows
-# is meant at all. One strange word makes nothing impossible.
+# Times the logarithm by which everyday talk, or a question that nobody here can answer, is less
+# likely to be meant than a field, hence anything of the person's own. One strange word decides
+# nothing.
 UNLIKELY_KIND_BEHIND = 0.2
-MOST_UNLIKELY = 10.0
+FURTHEST = 10.0
 WORD_FOR_WORD = 20.0  # what is said in a known way is nothing else
 _BEYOND = f"{EVERYDAY}{BEYOND}"  # how the origins of questions begin that nobody here can answer
 _KINDS = (PROFILE, _BEYOND, EVERYDAY)  # the longer beginning before the shorter
@@ -62,10 +61,11 @@ class Ways:
             for origin, away in zip(likelihoods.origins, likelihoods.behind(question), strict=True):
                 lost[origin] += weight * away
         if self._kinds:
-            away = np.minimum(self._kinds.nats_behind(question), MOST_UNLIKELY)
-            unlikely = dict(zip(self._kinds.origins, away.tolist(), strict=True))
+            nats = self._kinds.nats_behind(question)
+            away = dict(zip(self._kinds.origins, nats.tolist(), strict=True))
             for origin in lost:
-                lost[origin] += UNLIKELY_KIND_BEHIND * unlikely[_kind(origin)]
+                further = away[_kind(origin)] - away.get(PROFILE, 0.0)
+                lost[origin] += UNLIKELY_KIND_BEHIND * min(max(further, -FURTHEST), FURTHEST)
         return lost | said_word_for_word(self._known, question)
 
 
