@@ -128,11 +128,11 @@ def mini() -> str:
     told_unmarked = f"{percent(unmarked['told'])} of {unmarked['asked']}"
     turns, median = result["turns"], result["first_token_ms_median"]
     bars = [
-        _share("profile facts told, shipped characters", shipped["told"], shipped["asked"], 0.80),
+        _share("profile facts told, shipped characters", shipped["told"], shipped["asked"], 0.90),
         Bar("the same, asked without a question mark", told_unmarked),
         _share(
             "profile facts told, characters never trained on",
-            strangers["told"], strangers["asked"], 0.60,
+            strangers["told"], strangers["asked"], 0.80,
         ),
         _none("empty replies", result["empty"], turns),
         _none("replies that repeat six characters in a row", result["repeating"], turns),

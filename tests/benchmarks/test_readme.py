@@ -175,9 +175,9 @@ def test_a_cell_cannot_break_its_table() -> None:
 
 MINI = {
     "engine": "rolecraft-mini",
-    "facts_shipped": {"asked": 400, "told": 0.85},
+    "facts_shipped": {"asked": 400, "told": 0.95},
     "facts_shipped_unmarked": {"asked": 400, "told": 0.8425},
-    "facts_never_trained": {"asked": 400, "told": 0.595},
+    "facts_never_trained": {"asked": 400, "told": 0.795},
     "turns": 500, "empty": 0, "repeating": 2, "naming_a_machine": 0, "without_emotion": 3,
     "cut_by_length": 4, "first_token_ms_median": 120.4, "first_token_ms_p95": 310.0,
     "reply_characters_mean": 21.5,
@@ -198,9 +198,9 @@ def test_what_was_not_measured_is_said(results: Path) -> None:
 def test_a_bar_that_was_missed_says_so(results: Path) -> None:
     (results / "mini.json").write_text(json.dumps(MINI), encoding="utf-8")
     shown = readme.mini()
-    assert "| profile facts told, shipped characters | 85.0% of 400 | ≥ 80% | reached |" in shown
+    assert "| profile facts told, shipped characters | 95.0% of 400 | ≥ 90% | reached |" in shown
     assert "| the same, asked without a question mark | 84.2% of 400 |" in shown
-    assert "characters never trained on | 59.5% of 400 | ≥ 60% | missed |" in shown
+    assert "characters never trained on | 79.5% of 400 | ≥ 80% | missed |" in shown
     assert "| 2 of 500 | 0 | missed |" in shown
     assert "| first token, median | 120 ms | ≤ 300 ms on two cores | reached |" in shown
     assert "| first token, 95th percentile | 310 ms |  |  |" in shown
