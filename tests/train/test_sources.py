@@ -2,13 +2,14 @@
 
 import itertools
 import json
+import random
 from pathlib import Path
 
 import pytest
 
 from rolecraft.errors import TrainingError
 from train.feed import Feed
-from train.sources import Pile, Sources
+from train.sources import Pile, Sources, composed
 
 TOKENIZER = str(Path(__file__).parents[2] / "models" / "mini" / "tokenizer.model")
 SHARES = {"talks": 1.0, "lines": 2.0, "imagined": 1.0, "recall": 1.0}
@@ -84,3 +85,11 @@ def test_a_pile_needs_no_memory_but_its_place() -> None:
     drawn = [pile.take() for _ in range(20)]
     again = Pile("a", list("abcdef"), 3, epoch=1, position=2)
     assert [again.take() for _ in range(12)] == drawn[8:]
+
+
+def test_imagined_facts_are_also_of_two_parts() -> None:
+    lines = ["海鸥飞过灯塔。", "外面的风真大，快回来吧。"]
+    talks = composed("imagined", random.Random(3), lines, ["铁", "月亮"], 3)
+    read = "\n".join(message.content for _ in range(40) for message in next(talks))
+    assert "：海鸥飞过灯塔\n" in read
+    assert "海鸥飞过灯塔，快回来吧" in read or "快回来吧，海鸥飞过灯塔" in read
