@@ -91,5 +91,5 @@ def test_imagined_facts_are_also_of_two_parts() -> None:
     lines = ["海鸥飞过灯塔。", "外面的风真大，快回来吧。"]
     talks = composed("imagined", random.Random(3), lines, ["铁", "月亮"], 3)
     read = "\n".join(message.content for _ in range(40) for message in next(talks))
-    assert "：海鸥飞过灯塔\n" in read
+    assert "：海鸥飞过灯塔\n" in read or "：快回来吧\n" in read
     assert "海鸥飞过灯塔，快回来吧" in read or "快回来吧，海鸥飞过灯塔" in read
