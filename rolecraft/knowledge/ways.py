@@ -26,7 +26,8 @@ UNLIKELY_KIND_BEHIND = 0.2
 FURTHEST = 10.0
 WORD_FOR_WORD = 20.0  # what is said in a known way is nothing else
 _BEYOND = f"{EVERYDAY}{BEYOND}"  # how the origins of questions begin that nobody here can answer
-_KINDS = (PROFILE, _BEYOND, EVERYDAY)  # the longer beginning before the shorter
+# By kind, told by how an origin begins; the longer beginning before the shorter.
+_BEHIND = {PROFILE: 0.0, _BEYOND: BEYOND_BEHIND, EVERYDAY: EVERYDAY_BEHIND}
 
 
 class Ways:
@@ -45,10 +46,10 @@ class Ways:
         self.said = Bigrams(Postings([way for some in topics.values() for way in some]))
         groups = ((asked, UNLIKELY_BEHIND), (topics, UNLIKELY_TOPIC_BEHIND))
         self._groups = [(Likelihoods(some), weight) for some, weight in groups if some]
-        self._behind = {origin: _behind(origin) for origin in (*asked, *topics)}
+        self._kind_of = {origin: _kind(origin) for origin in (*asked, *topics)}
         kinds: dict[str, list[str]] = {}
         for origin, some in (*asked.items(), *topics.items()):
-            kinds.setdefault(_kind(origin), []).extend(some)
+            kinds.setdefault(self._kind_of[origin], []).extend(some)
         self._kinds = Likelihoods(kinds) if kinds else None
         known = [(one.text, one.origin) for one in shared]
         known += [(way, origin) for origin, some in asked.items() for way in some]
@@ -56,17 +57,23 @@ class Ways:
 
     def behind(self, question: str) -> dict[str, float]:
         """What each origin loses when this is asked; nothing where it is not named."""
-        lost = dict(self._behind)
+        kinds = self._kinds_behind(question)
+        lost = {origin: kinds[kind] for origin, kind in self._kind_of.items()}
         for likelihoods, weight in self._groups:
             for origin, away in zip(likelihoods.origins, likelihoods.behind(question), strict=True):
                 lost[origin] += weight * away
-        if self._kinds:
-            nats = self._kinds.nats_behind(question)
-            away = dict(zip(self._kinds.origins, nats.tolist(), strict=True))
-            for origin in lost:
-                further = away[_kind(origin)] - away.get(PROFILE, 0.0)
-                lost[origin] += UNLIKELY_KIND_BEHIND * min(max(further, -FURTHEST), FURTHEST)
         return lost | said_word_for_word(self._known, question)
+
+    def _kinds_behind(self, question: str) -> dict[str, float]:
+        if self._kinds is None:
+            return {}
+        nats = self._kinds.nats_behind(question).tolist()
+        away = dict(zip(self._kinds.origins, nats, strict=True))
+        own = away.get(PROFILE, 0.0)
+        return {
+            kind: _BEHIND[kind] + UNLIKELY_KIND_BEHIND * min(max(far - own, -FURTHEST), FURTHEST)
+            for kind, far in away.items()
+        }
 
 
 def by_letters(ways: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
@@ -87,9 +94,5 @@ def is_everyday(source: Source) -> bool:
     return source.origin.startswith(EVERYDAY)
 
 
-def _behind(origin: str) -> float:
-    return {PROFILE: 0.0, _BEYOND: BEYOND_BEHIND, EVERYDAY: EVERYDAY_BEHIND}[_kind(origin)]
-
-
 def _kind(origin: str) -> str:
-    return next(kind for kind in _KINDS if origin.startswith(kind))
+    return next(kind for kind in _BEHIND if origin.startswith(kind))
